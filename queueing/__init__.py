@@ -133,7 +133,7 @@ def message_state(qname: str, message_id: str) -> "MessageState | None":
 
     The outbox in Redis contains the outcomes that are not in the history yet. Only its newest 20 entries are
     read. A message that has ended is therefore not found while its outcome waits in the outbox behind 20
-    newer entries.
+    newer entries. A message that is staged in the database is not found before it is sent.
 
     If the database does not answer, the history is left out. Raises ``QueueUnavailable`` if Redis does not
     answer, and ``InvalidFormat`` if ``message_id`` is not a valid id.

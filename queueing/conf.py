@@ -73,12 +73,13 @@ class Config:
     LEASE: float = 10.0
     #: How long a stopping worker lets its running jobs finish.
     GRACE: float = 25.0
-    #: Child processes of a worker, and jobs at a time in each.
+    #: Child processes of a worker.
     PROCESSES: int = 1
+    #: Jobs that run at a time in each child process.
     THREADS: int = 1
-    #: A child is replaced by a new one after it has claimed ``MAX_JOBS`` messages, or if it uses more than
-    #: ``MAX_MEMORY`` megabytes; 0: no limit.
+    #: A child is replaced by a new one after it has claimed this number of messages; 0: no limit.
     MAX_JOBS: int = 0
+    #: A child is replaced by a new one if it uses more than this number of megabytes; 0: no limit.
     MAX_MEMORY: int = 0
     #: Name of a worker; empty: host and process.
     WORKER_NAME: str = ""
@@ -86,7 +87,7 @@ class Config:
     LOG_FORMAT: LogFormat = "text"
     #: Whether the log has a line for every message, even for a short run.
     LOG_JOBS: bool = False
-    #: A file that a worker touches as long as it lives and Redis answers; empty: none.
+    #: A file that a worker touches as long as it lives, whether Redis answers or not; empty: none.
     HEALTH_FILE: str = ""
     #: Failed attempts after which a message is dead, unless its policy has ``max_attempts``.
     MAX_ATTEMPTS: int = 5

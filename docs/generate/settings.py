@@ -15,7 +15,8 @@ def table() -> str:
     said = text.comments(kind)
     options = _options()
     rows = []
-    for field in fields(kind):
+    # The fields in small letters are options of one worker.
+    for field in (field for field in fields(kind) if field.name.isupper()):
         default = field.default if field.default is not MISSING else field.default_factory()
         shown = repr(list(default) if isinstance(default, tuple) else default)
         option = f"`{options[field.name]}`" if field.name in options else ""

@@ -60,7 +60,7 @@ def message_id(text: str) -> str:
         return rsmq_values.message_id(text)
     except QueueError:
         raise ArgumentTypeError(
-            f'"{printable(text)}" is not a message id: an id has 32 letters and digits (see peek)'
+            f'"{printable(text)}" is not an id: an id has 32 letters and digits (see peek or batches)'
         ) from None
 
 

@@ -18,8 +18,9 @@ class Limits(Verb):
     help = "the limits of a queue, and what waits for them"
     description = """\
 Show the limit of a whole queue, of the setting LIMITS and of its handler, and
-how many messages run. Then show the keys of @policy for which messages wait:
-how many of each run, over all queues, and how many wait in this queue."""
+how many messages run. Messages that wait for this limit are ready. Then show
+the keys of @policy for which messages wait: how many of each run, over all
+queues, and how many wait in this queue."""
     arguments = (
         QUEUE,
         arg("--count", type=base.peeked, default=20, metavar="N", help="the most keys, up to 1000 (20)"),
@@ -36,7 +37,8 @@ how many of each run, over all queues, and how many wait in this queue."""
             own = {"rate": limit.rate, "concurrency": limit.concurrency}
             screen.json({"queue": options.queue, **own, **dataclasses.asdict(found)})
             return
-        screen.say(f"{options.queue}: {limit or 'no limit of the whole queue'}, {figures.running} running.")
+        counts = f"{figures.running} running, {figures.ready} ready"
+        screen.say(f"{options.queue}: {limit or 'no limit of the whole queue'}, {counts}.")
         if found.keys:
             rows = [(one.key, str(one.running), str(one.waiting)) for one in found.keys]
             screen.table([("key", "running", "waiting"), *rows])

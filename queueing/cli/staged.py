@@ -49,7 +49,7 @@ reason: see send-staged and delete-staged."""
             screen.json([_as_json(row) for row in rows])
             return
         if not rows:
-            screen.say("No message is staged.")
+            screen.say("No staged message is refused." if options.refused else "No message is staged.")
             return
         screen.table([COLUMNS, *map(_words, rows)], right=False)
         if left > 0:

@@ -179,8 +179,8 @@ def policy(
     dead, even if attempts are left. If an exception belongs to both, the nearest of its base classes decides.
     A run past its time limit counts as a ``TimeoutError``.
 
-    ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``policies.unique``.
-    ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``: see ``policies.limits``.
+    ``unique``, ``key`` and ``on_conflict`` merge requests for the same work.
+    ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``.
     Raises ``ImproperlyConfigured`` for an invalid value, and for a class in both ``retry_on`` and
     ``give_up_on``.
     """

@@ -73,6 +73,7 @@ def test_each_setting_has_an_entry_with_its_meaning():
     rows = settings.table().splitlines()[2:]
     assert len(rows) > 20
     assert not [row for row in rows if row.endswith("|  |")]
+    assert all(re.match(r"\| `[A-Z_]+`", row) for row in rows)
 
 
 def test_each_option_of_the_task_backend_has_an_entry():

@@ -196,8 +196,8 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
     )  # fmt: skip
     group.add_argument(
         "--health-file", dest="HEALTH_FILE", default=config.HEALTH_FILE, metavar="PATH",
-        help="touch this file every six seconds while the worker runs and Redis answers, for a probe that "
-        "checks its age (HEALTH_FILE: none)",
+        help="touch this file every six seconds while the worker runs, whether Redis answers or not, for a "
+        "probe that checks its age (HEALTH_FILE: none)",
     )  # fmt: skip
 
 

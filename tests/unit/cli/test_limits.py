@@ -23,7 +23,7 @@ def waiting(shared_client):
 @pytest.mark.usefixtures("waiting")
 def test_it_lists_the_keys_with_running_and_waiting_messages(queues):
     shown = queues("limits", "work").out
-    assert "work: no limit of the whole queue, 2 running." in shown
+    assert "work: no limit of the whole queue, 2 running, 0 ready." in shown
     assert [line.split() for line in shown.splitlines()[1:4]] == [
         ["key", "running", "waiting"],
         ["call", '"ada"', "1", "2"],
@@ -41,7 +41,7 @@ def test_json_has_the_limit_of_the_queue(queues, settings):
         "queue": "work", "rate": "10/s", "concurrency": 3, "running": 0, "waiting": 3,
         "keys": [{"key": 'call "ada"', "running": 1, "waiting": 2}],
     }  # fmt: skip
-    assert "work: 3 at a time, 10/s, 2 running." in queues("limits", "work").out
+    assert "work: 3 at a time, 10/s, 2 running, 0 ready." in queues("limits", "work").out
 
 
 def test_a_queue_that_does_not_exist_is_named(queues):

@@ -55,6 +55,8 @@ def test_staged_messages_for_programs(queues: Queues, mail: Any):
 def test_no_staged_message_is_a_sentence(queues: Queues, mail: Any):
     assert queues("staged").out == "No message is staged.\n"
     assert queues("staged", "--json").json == []
+    stage("a")
+    assert queues("staged", "--refused").out == "No staged message is refused.\n"
 
 
 def test_hostile_reasons_are_escaped(queues: Queues, mail: Any):

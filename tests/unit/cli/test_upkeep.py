@@ -102,7 +102,7 @@ def test_ready_messages_are_moved_to_another_queue(queues, mail):
         (["move", "nowhere", "mail"], "There is no queue named nowhere:"),
         (["move", "here", "there"], "There is no queue named here and none named there:"),
         (["move", "mail", "mail"], r"cannot be moved to itself\.$"),
-        (["move", "mail", "mail", "--id", "x"], '"x" is not a message id: an id has 32 letters and digits'),
+        (["move", "mail", "mail", "--id", "x"], '"x" is not an id: an id has 32 letters and digits'),
         (["redrive", "mail", "--count", "0"], "is not a number of messages"),
         (["redrive", "mail", "--count", "1", "--id", "x" * 32], "not allowed with argument"),
         (["purge", "nowhere"], "There is no queue named nowhere:"),
