@@ -104,7 +104,7 @@ class Keys:
 
         A message gets its field after its first delivery. Up to four numbers may follow: ms since 1970 of
         the last claim, the crashes that ended a worker, the receives (counted as released) before a move, and
-        the receives before the message joined the line of a limit, if not all of them have ended.
+        the receives at a time when nobody held the message, if not all of them have ended.
         """
         return f"{self.ns}:{queue}:ends"
 
