@@ -271,6 +271,25 @@ def test_rates_that_limit_nothing_any_more_are_forgotten_without_a_further_start
     assert not a.claim().deliveries
 
 
+@pytest.mark.parametrize("of", ["the queue", "a key"])
+@pytest.mark.parametrize("cause", ["a higher rate", "a clock that was set back"])
+def test_a_start_that_was_far_away_does_not_stop_the_messages(limited, hand, of, cause):
+    a, rates = hand("a"), limited.client.keys.rates()
+
+    def send(rate):
+        a.lease.limit = Limit(rate=rate).of_key("queue:work") if of == "the queue" else ""
+        return limited.send("x", limit=Limit(rate=rate) if of == "a key" else Limit())
+
+    send("1/h" if cause == "a higher rate" else "10/s")
+    assert len(a.claim().deliveries) == 1
+    [key] = limited.client.redis.zrange(rates, 0, -1)
+    if cause == "a clock that was set back":
+        limited.client.redis.zincrby(rates, 3600 * 10**6, key)
+    sent = send("10/s")
+    assert ids(a.claim()) == []
+    assert eventually(lambda: ids(a.claim())) == sent
+
+
 def test_a_queue_has_a_limit_for_messages_of_all_programs(limited, hand):
     a, b = hand("a"), hand("b")
     for child in (a, b):

@@ -27,8 +27,12 @@ local function with_limits()
   local function next_start_us(limit)
     if limit.interval_us == 0 then return now_us end
     local next_us = tonumber(redis.call('ZSCORE', rates, limit.key) or 0)
-    -- A clock that was set back must not stop the key.
-    return math.max(now_us - EARLY_US, math.min(next_us, now_us + limit.interval_us))
+    if next_us > now_us + limit.interval_us then
+      -- The clock was set back, or the rate was raised. The key waits for one interval from now.
+      next_us = now_us + limit.interval_us
+      redis.call('ZADD', rates, whole(next_us), limit.key)
+    end
+    return math.max(now_us - EARLY_US, next_us)
   end
 
   local function free_count(limit)
