@@ -16,7 +16,6 @@ from typing import Any
 from queueing.broker.leases import Delivery, QueueLease, read_look
 from queueing.broker.outcomes import Outcome, State
 from queueing.broker.pubsub import POLL_SECONDS
-from queueing.broker.scripts import Call, QueueCall
 from queueing.client import QueueClient, follow_ups, sweep
 from queueing.client.default import ensure_queue
 from queueing.conf import Config
@@ -51,13 +50,12 @@ class Consumer:
         slot: Slot, standby: Standby, server_clock: ServerClock, log: OutcomeLog, outage: RedisOutage,
         clock: Clock = time.monotonic,
     ) -> None:  # fmt: skip
-        self.client, self.pool, self.slot, self.standby = client, pool, slot, standby
+        self.client, self.child, self.pool, self.slot, self.standby = client, child, pool, slot, standby
         self.server_clock, self.clock, self.log, self.outage = server_clock, clock, log, outage
         self.leases = {queue: QueueLease(client.session, config, child, queue) for queue in queues}
-        self.child = child
         self.rotation = QueueRotation(queues, clock, weights=config.weights, strict=config.strict)
         self.prefetch = Prefetch(pool.threads)
-        self.is_quiet = self.is_paused = False
+        self.is_quiet = self.is_paused = self._runs_alone = self._awaits_idle = False
         #: The number of messages that the child has claimed, and the highest number that it may claim in all.
         self.taken, self.taken_max = 0, config.MAX_JOBS or math.inf
         self.has_settled = False
@@ -70,7 +68,6 @@ class Consumer:
         #: The last error of each queue whose calls fail.
         self._faults: dict[str, str] = {}
         self._held = Held(slot)
-        self._runs_alone = self._awaits_idle = False
         #: If the outbox was more than half full, nothing is claimed before this time.
         self._resume_at = 0.0
         #: Queues with an announced message. It is unknown whether another child has taken the message.
@@ -125,24 +122,23 @@ class Consumer:
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply arrives, the claim may have taken all of these: the keeper extends their leases.
             self._held.show(self._exchange)
-            replies = self._run(self._exchange.calls)
+            replies = self._run(self._exchange)
         except QueueUnavailable as error:
             return self.outage.continues(error)
         except QueueError as error:
             return self._refuses(error)
         exchange, self._exchange = self._exchange, None
-        self._read(exchange, replies)
-        follow_ups.send_soon(self.client, exchange.follow_ups(replies))
+        follow_ups.send_soon(self.client, self._read(exchange, replies))
         self.log.flush()
         return min(self._pause(), self.outage.contact_seconds)
 
     # --- one iteration ------------------------------------------------------------------------
 
-    def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
+    def _run(self, exchange: Exchange) -> list[Any]:
         """Send the calls. Returns the replies. Without calls, check now and then if Redis accepts writes."""
-        replies = self.client.session.call_each(calls) if calls else []
-        if calls or self.outage.is_contact_due:
-            if not calls:
+        replies = self.client.session.call_each(exchange.calls) if exchange.calls else []
+        if exchange.calls or self.outage.is_contact_due:
+            if not exchange.calls:
                 self.client.ping()
             self.outage.accepted()
         return replies
@@ -224,7 +220,9 @@ class Consumer:
         most = min(self.taken_max - self.taken, self.slot.ran_room - unfinished)
         return self.prefetch.room(unfinished, most=most)
 
-    def _read(self, exchange: Exchange, replies: list[Any]) -> None:
+    def _read(self, exchange: Exchange, replies: list[Any]) -> list[bytes]:
+        """Read the replies. Returns the follow-ups in them, as JSON."""
+        texts: list[bytes] = []
         for (lease, outcomes), reply in zip(exchange.settled, replies, strict=False):
             if isinstance(reply, QueueError):
                 self._unsettled += outcomes
@@ -232,12 +230,14 @@ class Consumer:
             else:
                 self._faults.pop(lease.queue, None)
                 self._read_settle(lease, outcomes, reply)
+                texts += lease.read_follow_ups(reply)
         if exchange.looks:
             self._read_look(exchange.looks, replies[-1])
         if exchange.claiming:
             self._read_claim(exchange.claiming, exchange.asked, replies[-1])
         self._held.show()
         self._emit_ended()
+        return texts
 
     def _emit_ended(self) -> None:
         """Send Django signals for settled deliveries, after the claim, because receivers may be slow."""

@@ -3,13 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from queueing.broker.leases import QueueLease, StandBy, look
 from queueing.broker.outcomes import Outcome, parts
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import Session
-from queueing.exceptions import QueueError
 
 from .shared_memory import Slot
 
@@ -28,19 +26,6 @@ class Exchange:
         for part in parts(outcomes):
             self.settled.append((lease, part))
             self.calls.append(lease.settle(part))
-
-    def follow_ups(self, replies: Sequence[Any]) -> list[bytes]:
-        """The follow-ups in ``replies``, as JSON: next steps of chains, and callbacks of batches.
-
-        The caller must send these messages.
-        """
-        pairs = zip(self.settled, replies, strict=False)
-        return [
-            text
-            for (lease, _), reply in pairs
-            if not isinstance(reply, QueueError)
-            for text in lease.read_follow_ups(reply)
-        ]
 
     def look(self, session: Session, queues: Sequence[str]) -> None:
         self.looks = queues
