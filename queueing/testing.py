@@ -38,6 +38,7 @@ from .client.default import use_client
 from .exceptions import QueueError, QueueNotFound
 from .worker.processor import Processor
 from .worker.recalls import Recalls
+from .worker.runtime import awaited
 from .worker.shared_memory import SharedMemory
 
 __all__ = ["fake_queues", "run_pending", "send_staged"]
@@ -167,7 +168,7 @@ class _Here(Processor):
         pass
 
     def _await(self, coroutine: Coroutine[Any, Any, Any], deadline: float | None, limit: float) -> Any:
-        return async_to_sync(_awaited)(coroutine)
+        return async_to_sync(awaited)(coroutine)
 
 
 class _Desk:
@@ -195,7 +196,3 @@ class _Desk:
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         message = delivery.message
         get_client().report_progress(delivery.queue, message.id, message.rc, fraction, note)
-
-
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable

@@ -76,11 +76,10 @@ def connector(connection_class: type, options: Mapping[str, Any]) -> Callable[[]
     given = {
         name: value
         for name, value in options.items()
-        if value is not None and (name in OPTIONS or name.startswith("ssl_"))
+        if value is not None and (name in OPTIONS & known or name.startswith("ssl_"))
     }
-    if unknown := sorted(name for name in given if name.startswith("ssl_") and name not in known):
+    if unknown := sorted(given.keys() - known):
         raise ValueError(f"The async client does not have the option {unknown[0]} of its connections.")
-    given = {name: value for name, value in given.items() if name in known}
     return lambda: counterpart(**given, protocol=2, retry=Retry(NoBackoff(), 0))
 
 

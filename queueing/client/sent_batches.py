@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 
 from queueing.broker import batches
 from queueing.exceptions import BatchClosed, QueueNotFound
@@ -96,7 +97,7 @@ def part_of(client: QueueClient, id: str) -> QueueClient:
 def newest(client: QueueClient, count: int) -> tuple[int, list[BatchState]]:
     """Return the number of all batches, and up to ``count`` of the newest."""
     found = [batches.newest(part.session, 0, count) for part in client.parts]
-    states = sorted((s for _, of_part in found for s in of_part), key=_started_ms, reverse=True)
+    states = sorted((s for _, of_part in found for s in of_part), key=attrgetter("started_ms"), reverse=True)
     return (sum(total for total, _ in found), states[:count]) if client.routing else found[0]
 
 
@@ -106,11 +107,7 @@ def search(client: QueueClient, text: str, count: int) -> list[BatchState]:
     Without such a batch, returns up to ``count`` of the newest batches with ``text`` in their titles.
     """
     found = [state for part in client.parts for state in batches.search(part.session, text, count)]
-    return sorted(found, key=_started_ms, reverse=True)[:count] if client.routing else found
-
-
-def _started_ms(state: BatchState) -> float:
-    return state.started_ms or 0
+    return sorted(found, key=attrgetter("started_ms"), reverse=True)[:count] if client.routing else found
 
 
 def retry(client: QueueClient, id: str) -> int:

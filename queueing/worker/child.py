@@ -90,10 +90,8 @@ class JobRuntime:
         self._stops: dict[DeliveryKey, str] = {}
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        reason = None
-        if self._stops:
-            reason = self._stops.get((delivery.queue, delivery.message.id, delivery.message.rc))
-        return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
+        key = delivery.queue, delivery.message.id, delivery.message.rc
+        return self._stops.get(key) or self._recalls.reason(delivery)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
         """Store the requests to stop deliveries, by delivery, with their reasons.
