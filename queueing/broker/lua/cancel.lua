@@ -21,8 +21,7 @@ local function word_for(id, rc)
   local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
   if not score or redis.call('HEXISTS', KEYS[1], id) == 0 then return 'gone' end
   if running[id] then return 'running' end
-  if score > now_ms and may_be_held(rc, redis.call('HGET', KEYS[3], id)) then return 'hidden' end
-  return 'cancelled'
+  return score > now_ms and may_be_held(rc, read_ends(id)) and 'hidden' or 'cancelled'
 end
 
 -- Ask the child that holds a message to stop it. The request is stored with what the child holds, so it ends
@@ -49,9 +48,9 @@ for i = 8, #ARGV do
   local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
   local word = word_for(id, rc)
   if word == 'cancelled' then
-    local failed, crashed = read_ends(id)
+    local ends = read_ends(id)
     -- The receipt of the delivery that would come next: the history keeps the newest receipt of a message.
-    endings[#endings + 1] = { id, rc + 1, word, failed, crashed, 0 }
+    endings[#endings + 1] = { id, rc + 1, word, ends.failed, ends.crashed, 0 }
     add_body(bodies, id)
     forget(id, word)
   elseif word == 'running' and ARGV[7] ~= 'leave' then

@@ -11,37 +11,29 @@
 if not queue_exists then return { 'queueNotFound' } end
 -- include drain
 
-local function hide(id)
+local function change(id)
   redis.call('ZADD', KEYS[2], whole(now_ms + ARGV[6] * 1000), id)
 end
 
-local change, finish = hide, nil
+local finish
 if ARGV[6] == 'release' or redis.call('HLEN', KEYS[4]) > 0 then
   -- include leave
   check_leaving()
-  local released = false
+  finish = start_next
   function change(id, score)
     if ARGV[6] ~= 'release' then
       local headers = redis.call('HGET', KEYS[4], id)
       -- The line for a limit would give it an earlier time.
       if headers then leave_line(id, headers) end
-      hide(id)
-      if priority_in(headers) > 0 then sleep_in(waking, id, now_ms + ARGV[6] * 1000) end
+      put_off(id, now_ms + ARGV[6] * 1000)
       return
     end
-    released = true
     -- A message that is at the head already was released by an earlier try of this call. It must not count again.
     if tonumber(score) == tonumber(head_score(id)) then return end
-    -- Before the message changes, so that a key of another type fails here.
-    redis.call('ZREM', waking, id)
-    local failed, crashed, given_back = read_ends(id)
-    write_ends(id, failed, crashed, given_back + 1)
-    note_unheld(id)
-    redis.call('ZADD', KEYS[2], head_score(id), id)
-  end
-  function finish()
-    if released then announce(ARGV[4]) end
-    start_next()
+    local ends = read_ends(id)
+    ends.released = ends.released + 1
+    come_due(id, head_score(id))
+    write_ends(id, ends, receive_count(redis.call('HGET', KEYS[1], id .. ':rc')))
   end
 end
 

@@ -73,8 +73,8 @@ local function deliver(first)
     local rc = state.held[first + 2 * i - 1]
     local ends = late_ms[id] and '0 0 0 ' .. late_ms[id] or '0 0 0'
     if rc > 1 then
-      local failed, crashed, released, moved = read_ends(id)
-      ends = string.format('%d %d %d', failed, crashed, math.max(0, released - moved))
+      local counts = read_ends(id)
+      ends = string.format('%d %d %d', counts.failed, counts.crashed, math.max(0, counts.released - counts.moved))
     end
     local at = 5 + 6 * (i - 1)
     reply[at + 1], reply[at + 2], reply[at + 3] = id, texts[2 * i - 1] or '', rc
@@ -99,12 +99,12 @@ local function stand_by_after(taken, empty)
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '2', stand_by_after(0) } end
 
-wake(waking, KEYS[24])
+wake()
 if has_waits then with_limits().advance_waiting() end
 local WORN_OUT_MAX = 500
 local alone = '0'
 local first = #state.held + 1
-local scores, fields, ends, bytes, taken = {}, {}, {}, 0, 0
+local scores, fields, ends_fields, bytes, taken = {}, {}, {}, 0, 0
 local worn_out, bodies = {}, {}
 local passed, passed_count = {}, 0
 local queue_room = queue_limit and with_limits().room_of(queue_limit) or count
@@ -117,14 +117,14 @@ local RECALL_KNOWN_MS = 2000
 
 -- Take one message, which was received `rc` times. Returns whether the claim continues after it.
 local function take(id, rc)
-  local failed, crashed, released, moved = 0, 0, 0, 0
-  if rc > 0 then
-    failed, crashed, released, moved = read_ends(id)
+  local ends = rc > 0 and read_ends(id)
+  local crashed = ends and ends.crashed or 0
+  if ends then
     if is_worn_out(id, rc) then
       check_burial()
       -- The last run has an outcome with its receipt, and the history keeps the first one of each receipt.
       redis.call('HSET', KEYS[1], id .. ':rc', rc + 1)
-      worn_out[#worn_out + 1] = { id, rc + 1, 'dead', failed, crashed, 0 }
+      worn_out[#worn_out + 1] = { id, rc + 1, 'dead', ends.failed, crashed, 0 }
       add_body(bodies, id)
       bury(id)
       return true
@@ -143,7 +143,7 @@ local function take(id, rc)
     end
     return ARGV[11] == 'pass'
   end
-  if may_not_start(waking, KEYS[24], id, headers_of[id]) then
+  if may_not_start(id, headers_of[id]) then
     limited_count = limited_count + 1
     return true
   end
@@ -173,14 +173,11 @@ local function take(id, rc)
   if queue_limit and starts then limits.start(state, id, rc + 1, queue_limit) end
   scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
   fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc + 1
-  if rc == 0 then
-    fields[#fields + 1], fields[#fields + 2] = id .. ':fr', whole(now_ms)
+  if ends then
+    ends.claimed_ms, ends.unheld_rc = now_ms, 0
+    ends_fields[#ends_fields + 1], ends_fields[#ends_fields + 2] = id, ends_text(ends)
   else
-    ends[#ends + 1] = id
-    local vanished = vanished_of(id, crashed)
-    local counts = string.format('%d %d %d %s', failed, crashed, released, whole(now_ms))
-    if vanished + moved > 0 then counts = counts .. ' ' .. vanished end
-    ends[#ends + 1] = moved > 0 and counts .. ' ' .. whole(moved) or counts
+    fields[#fields + 1], fields[#fields + 2] = id .. ':fr', whole(now_ms)
   end
   taken = taken + 1
   bytes = bytes + sizes[id]
@@ -211,7 +208,7 @@ if taken > 0 then
   count_up(KEYS[1], 'totalrecv', taken)
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HSET', KEYS[1], unpack(fields))
-  if #ends > 0 then redis.call('HSET', KEYS[3], unpack(ends)) end
+  if #ends_fields > 0 then redis.call('HSET', KEYS[3], unpack(ends_fields)) end
   state.claim, state.taken = number, taken
   write_lane(lane, state, lease_end_ms)
 end

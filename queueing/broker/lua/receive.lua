@@ -16,10 +16,10 @@ if is_paused then return reply end
 -- include drain
 -- include keys
 -- include due
--- include bands
+-- include waking
 -- include remove
 
-wake(waking, KEYS[24])
+wake()
 local with_headers, pops = redis.call('HLEN', KEYS[4]) > 0, ARGV[6] == 'pop'
 local delete, buries, leaves_line, finish = remove, nil, nil, nil
 -- Without headers nothing follows a message, and without a redrive policy none is worn out.
@@ -46,7 +46,7 @@ while more and taken == 0 and passed < 500 do
     local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
     rc = receive_count(rc)
     local headers = with_headers and redis.call('HGET', KEYS[4], id) or ''
-    if buries and buries(id, rc) or may_not_start(waking, KEYS[24], id, headers) then
+    if buries and buries(id, rc) or may_not_start(id, headers) then
       passed = passed + 1
     else
       rc = rc + 1
@@ -63,7 +63,7 @@ while more and taken == 0 and passed < 500 do
         fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc
         if rc == 1 then fields[#fields + 1], fields[#fields + 2] = id .. ':fr', fr end
         if headers ~= '' then leaves_line(id, headers) end
-        if priority_in(headers) > 0 then sleep_in(waking, id, tonumber(hidden_until)) end
+        if priority_in(headers) > 0 then redis.call('ZADD', waking, hidden_until, id) end
       end
       taken = taken + 1
       bytes = bytes + #body

@@ -69,21 +69,13 @@ for i = 1, #settled_words do
   elseif word == 'dead' then
     bury(id)
   elseif word == 'retrying' or word == 'released' then
-    local failed, crashed, released = read_ends(id)
-    if word == 'retrying' then
-      failed = failed + 1
-    else
-      released = released + 1
-    end
-    write_ends(id, failed, crashed, released)
-    note_unheld(id)
+    local ends, count = read_ends(id), word == 'retrying' and 'failed' or 'released'
+    ends[count] = ends[count] + 1
+    write_ends(id, ends, rc)
     if word == 'retrying' or tonumber(delays_ms[i]) > 0 then
-      local due_ms = now_ms + delays_ms[i]
-      redis.call('ZADD', KEYS[2], whole(due_ms), id)
-      if band_of(id) > 0 then sleep_in(waking, id, due_ms) end
+      put_off(id, now_ms + delays_ms[i])
     else
-      redis.call('ZADD', KEYS[2], head_score(id), id)
-      has_come_due = true
+      come_due(id, head_score(id))
     end
   end
   words[word] = (words[word] or 0) + 1

@@ -18,8 +18,8 @@ if not queue_exists then return { 'queueNotFound' } end
 -- Whether a message is retried, was abandoned, or was given back to the head, where its score is not a due
 -- time.
 local function is_coming_back(id, score)
-  local failed, crashed, released = read_ends(id)
-  return failed + crashed > 0 or (released > 0 and score <= tonumber(head_score(id)))
+  local ends = read_ends(id)
+  return ends.failed + ends.crashed > 0 or (ends.released > 0 and score <= tonumber(head_score(id)))
 end
 
 -- In the first step, a message whose score is not a time becomes ready, and a lease longer than any worker's

@@ -29,34 +29,31 @@ local function abandon(lane, started, reason, max_crashes)
     if state.slots then free_slots(state, id) end
     if reports_progress and (mine or not now_rc) then redis.call('HDEL', KEYS[13], id) end
     if stop then
-      local failed, crashed = read_ends(id)
-      local body = {}
+      local ends, body = read_ends(id), {}
       add_body(body, id)
-      record_endings(lane, tostring(stop[3]), { { id, rc, 'cancelled', failed, crashed, claimed_ms(id) } }, body)
+      local ending = { id, rc, 'cancelled', ends.failed, ends.crashed, claimed_ms(id, ends) }
+      record_endings(lane, tostring(stop[3]), { ending }, body)
       forget(id, 'cancelled')
     elseif now_rc then
       count = count + 1
-      local failed, crashed, released = read_ends(id)
-      local word, vanished = 'released', vanished_of(id, crashed)
+      local ends, word, began_ms = read_ends(id), 'released', 0
       if not started or started[id] or started[string.sub(id, 1, MARK_BYTES)] then
-        crashed, word = crashed + 1, 'abandoned'
-        if not started then vanished = vanished + 1 end
+        word, began_ms = 'abandoned', claimed_ms(id, ends)
+        ends.crashed = ends.crashed + 1
+        if not started then ends.vanished = ends.vanished + 1 end
+        local own, most = ends.crashed - ends.vanished, max_crashes
+        if not started then own, most = ends.vanished, max_crashes * VANISHED_FACTOR end
+        if mine and own >= most then word = 'dead' end
       else
-        released = released + 1
+        ends.released = ends.released + 1
       end
-      local own, most = crashed - vanished, max_crashes
-      if not started then own, most = vanished, max_crashes * VANISHED_FACTOR end
-      if mine and word == 'abandoned' and own >= most then word = 'dead' end
       add_body(fields, id)
-      endings[#endings + 1] = { id, rc, word, failed, crashed, word ~= 'released' and claimed_ms(id) or 0 }
+      endings[#endings + 1] = { id, rc, word, ends.failed, ends.crashed, began_ms }
       if word == 'dead' then
         bury(id)
       else
-        write_ends(id, failed, crashed, released, vanished)
-        if mine then
-          note_unheld(id)
-          redis.call('ZADD', KEYS[2], head_score(id), id)
-        end
+        write_ends(id, ends, mine and rc)
+        if mine then come_due(id, head_score(id)) end
       end
     else
       lose(state, id, rc)
@@ -64,16 +61,13 @@ local function abandon(lane, started, reason, max_crashes)
   end
   for i = 1, #(state.lost or {}), 2 do
     local id = state.lost[i]
-    local failed, crashed = read_ends(id)
+    local ends = read_ends(id)
     local word = redis.call('HEXISTS', KEYS[1], id) == 1 and 'lease lost' or 'gone'
     add_body(fields, id)
-    endings[#endings + 1] = { id, state.lost[i + 1], word, failed, crashed, 0 }
+    endings[#endings + 1] = { id, state.lost[i + 1], word, ends.failed, ends.crashed, 0 }
   end
   drop_lane(lane)
-  if #endings > 0 then
-    record_endings(lane, reason, endings, fields)
-    has_come_due = true
-  end
+  if #endings > 0 then record_endings(lane, reason, endings, fields) end
   start_next()
   return count
 end

@@ -34,7 +34,5 @@ end
 
 -- Whether the queue's redrive policy counts a message as received often enough.
 local function is_worn_out(id, rc)
-  if not max_receive_count or rc < max_receive_count then return false end
-  local _, _, released = read_ends(id)
-  return rc - released >= max_receive_count
+  return max_receive_count and rc >= max_receive_count and rc - read_ends(id).released >= max_receive_count
 end

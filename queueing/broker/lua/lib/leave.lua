@@ -4,6 +4,7 @@
 -- include members
 -- include ends
 -- include head
+-- include waking
 -- include idle
 -- include let_go
 -- include slots

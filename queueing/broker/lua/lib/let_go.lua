@@ -1,8 +1,5 @@
 -- Let go of the keys of messages that end. KEYS as in lib/keys.lua
--- include bands
-
--- Whether a message has come due in this call, so that `start_next` must announce it.
-local has_come_due = false
+-- include waking
 
 -- Make a parked message due, or let it wait for the message `before`.
 local function unpark(id, before)
@@ -12,12 +9,9 @@ local function unpark(id, before)
   if before ~= '-' or not redis.call('ZSCORE', KEYS[2], id) then return end
   local due_ms = tonumber(due_text)
   if due_ms > now_ms then
-    redis.call('ZADD', KEYS[2], due_text, id)
-    sleep_in(waking, id, due_ms)
+    put_off(id, due_ms)
   else
-    redis.call('ZADD', KEYS[2], whole(now_ms - band_of(id)), id)
-    redis.call('ZREM', waking, id)
-    has_come_due = true
+    come_due(id, whole(now_ms - band_of(id)))
   end
 end
 

@@ -59,7 +59,7 @@ local function with_limits()
     local _, _, _, due_text = unique_of(KEYS[24], id)
     if tonumber(due_text or 0) > now_ms then return false end
     local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
-    return rc == 0 or not may_be_held(rc, redis.call('HGET', KEYS[3], id))
+    return not may_be_held(rc, read_ends(id))
   end
 
   -- The first `count` places of a line. Those of messages that have left the queue are dropped.
@@ -78,18 +78,15 @@ local function with_limits()
     end
   end
 
-  -- Give a message of a line an earlier due time. Returns whether it has just come due.
+  -- Give a message of a line an earlier due time.
   local function bring_forward(id, due_ms)
     local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or 0)
-    if score <= math.max(due_ms, now_ms) then return false end
+    if score <= math.max(due_ms, now_ms) then return end
     if due_ms <= now_ms then
-      redis.call('ZADD', KEYS[2], head_score(id), id)
-      redis.call('ZREM', waking, id)
-      return true
+      come_due(id, head_score(id))
+    else
+      put_off(id, due_ms)
     end
-    redis.call('ZADD', KEYS[2], whole(due_ms), id)
-    if band_of(id) > 0 then sleep_in(waking, id, due_ms) end
-    return false
   end
 
   -- When the message with this many others before it comes due at the latest. It cannot start before its turn by
@@ -99,18 +96,17 @@ local function with_limits()
     return now_ms + math.min(math.max(wait_ms, math.ceil(turn_us / 1000)), LONGEST_WAIT_MS)
   end
 
-  -- Make the first of a line due when they may start, and the one behind them a little later. Returns whether one
-  -- has come due.
+  -- Make the first of a line due when they may start, and the one behind them a little later.
   local function advance(key)
-    local has_come_due, limit = false, nil
+    local limit
     while true do
       local first = first_places(key, 1)[1]
-      if not first then return has_come_due end
+      if not first then return end
       limit = limit_of(redis.call('HGET', KEYS[4], id_at(first)))
       if limit and limit.key == key then break end
       -- Another program has changed its headers, or a later request has. Those behind it still wait for this limit.
       redis.call('ZREM', line, first)
-      has_come_due = bring_forward(id_at(first), now_ms) or has_come_due
+      bring_forward(id_at(first), now_ms)
     end
     local ready, start_us = math.min(free_count(limit), MOST_READY), now_us
     if limit.interval_us > 0 then
@@ -123,9 +119,8 @@ local function with_limits()
         local turn_us = start_us + (i - 1) * limit.interval_us
         due_ms = turn_us <= now_us and now_ms or math.ceil(turn_us / 1000)
       end
-      has_come_due = bring_forward(id_at(place), due_ms) or has_come_due
+      bring_forward(id_at(place), due_ms)
     end
-    return has_come_due
   end
 
   local function count_ahead(limit, place)
@@ -134,8 +129,7 @@ local function with_limits()
 
   -- Whether a message may start now. If not, it joins the line.
   local function may_start(id, limit, headers)
-    local priority = priority_in(headers)
-    local place = place_of(limit, id, priority)
+    local place = place_of(limit, id, priority_in(headers))
     local has_room, ahead = room_of(limit) > 0, count_ahead(limit, place)
     if ahead > 0 then
       first_places(limit.key, 1)
@@ -144,10 +138,10 @@ local function with_limits()
     if has_room and ahead == 0 then return true end
     local due_ms = latest_due_ms(limit, ahead, WAIT_MS * (ahead + 1))
     redis.call('ZADD', line, 0, place)
-    note_unheld(id)
+    local rc, ends = receive_count(redis.call('HGET', KEYS[1], id .. ':rc')), read_ends(id)
+    if may_be_held(rc, ends) then write_ends(id, ends, rc) end
     if limit.concurrency > 0 then redis.call('ZADD', waits, 0, limit.key .. '\1' .. ARGV[1]) end
-    redis.call('ZADD', KEYS[2], whole(due_ms), id)
-    if priority > 0 then sleep_in(waking, id, due_ms) end
+    put_off(id, due_ms)
     if has_room or ahead == 0 then advance(limit.key) end
     return false
   end
@@ -169,11 +163,10 @@ local function with_limits()
     end
   end
 
-  -- Advance the line of a key that has lost a slot. Returns whether a message has come due.
+  -- Advance the line of a key that has lost a slot.
   local function advance_line(key)
-    local has_come_due = advance(key)
+    advance(key)
     if not first_places(key, 1)[1] then redis.call('ZREM', waits, key .. '\1' .. ARGV[1]) end
-    return has_come_due
   end
 
   -- Advance the lines of the keys of which other queues have freed a slot.
@@ -189,14 +182,13 @@ local function with_limits()
 
   -- Advance the lines of the keys that have lost a slot, and wake a child for them in each queue.
   local function advance_freed()
-    local wakes = false
     for key in pairs(freed_keys) do
-      wakes = advance_line(key) or wakes
+      advance_line(key)
       -- All messages of a limited queue wait in the queue itself, and its sibling shares the limit.
       local base = string.match(key, '^queue:(.*)$')
       for _, queue in ipairs(base and { base, base .. '-low' } or {}) do
         if queue == ARGV[1] then
-          wakes = wakes or #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
+          has_come_due = has_come_due or #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
         else
           rouse(queue, 1)
         end
@@ -211,7 +203,6 @@ local function with_limits()
       end
     end
     freed_keys = {}
-    if wakes then rouse(ARGV[1], 1) end
   end
 
   limits = {

@@ -1,9 +1,10 @@
 -- Requests of unique messages: decide whether a message is sent, or an earlier one with its key takes the request.
 -- KEYS as in lib/put.lua
--- include held
 --
 -- The functions are made for calls with unique messages only: a send of one plain message would notice them.
 local function open_requests()
+  -- include unique
+  -- include ends
   -- include limit_headers
   -- The records and keys of the hash `unique` that this call changes, and records of ids that are gone.
   local unique, ends, waits
@@ -30,10 +31,10 @@ local function open_requests()
     end
   end
 
-  -- Whether a delivery of a message is not settled: a receiver has it, or had it and may still end it.
-  local function is_received(id)
+  -- Whether a receiver has a message, or had it and may still end it.
+  local function is_taken(id)
     local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
-    return rc > 0 and may_be_held(rc, redis.call('HGET', ends, id))
+    return rc > 0 and may_be_held(rc, ends_in(redis.call('HGET', ends, id)))
   end
 
   -- The message that takes a request: {id, is_replaced, is_parked, due_ms, priority}. `id`, `due_ms` and `priority`
@@ -43,7 +44,7 @@ local function open_requests()
     unique, ends, waits = KEYS[8 + place], KEYS[9 + place], KEYS[10 + place]
     local holder = holder_of(digest)
     -- A message of this call is not in the queue yet.
-    local is_waiting = holder and (newest[digest] or not is_received(holder))
+    local is_waiting = holder and (newest[digest] or not is_taken(holder))
     if is_waiting or (holder and lasts == 'until_done' and on_conflict == 'skip') then
       local taker = { id = holder, is_replaced = is_waiting and on_conflict == 'replace' }
       if not taker.is_replaced then return taker end
