@@ -85,20 +85,14 @@ for i = 1, #settled_words do
   end
 end
 if #done > 0 and has_headers then
-  local by_batch = {}
+  local groups = { done = {}, cancelled = {}, continued = {} }
   for i, headers in ipairs(redis.call('HMGET', KEYS[4], unpack(done))) do
-    local following, batch = next_steps[done[i]], batch_in(headers)
+    local following = next_steps[done[i]]
     if following then follow_with(following[1], following[2]) end
-    if batch then
-      local word = following and 'continued' or done_words[i]
-      local groups = by_batch[batch] or {}
-      local group = groups[word] or {}
-      by_batch[batch], groups[word], group[#group + 1] = groups, group, done[i]
-    end
+    local group = groups[following and 'continued' or done_words[i]]
+    group[#group + 1], group[#group + 2] = done[i], headers
   end
-  for batch, groups in pairs(by_batch) do
-    for word, members in pairs(groups) do count_members(batch, members, word) end
-  end
+  for word, found in pairs(groups) do count_each(found, word) end
 end
 if #done > 0 then
   redis.call('ZREM', KEYS[2], unpack(done))

@@ -8,7 +8,7 @@
 -- include clock
 -- include keys
 -- include unique
--- include lost_members
+-- include members
 local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[24], line = line,
   waking = waking })[ARGV[6]]
 local is_line = key == line
@@ -40,5 +40,5 @@ for i = 1, #found, 2 do
 end
 if #lost > 0 then check_members() end
 for _, orphan in ipairs(orphans) do redis.call(is_sorted_set and 'ZREM' or 'HDEL', key, orphan) end
-count_lost(lost)
+count_each(lost, 'cancelled')
 return { cursor, #orphans }

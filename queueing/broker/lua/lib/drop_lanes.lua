@@ -2,7 +2,6 @@
 -- members of batches as cancelled. Returns how many lanes and keys were deleted. KEYS and ARGV[1…5] as in lib/keys.lua
 -- include leave
 -- include lane
--- include lost_members
 local has_headers = redis.call('TYPE', KEYS[4]).ok == 'hash'
 if has_headers then check_members() end
 local has_waits = redis.call('TYPE', waits).ok == 'zset'
@@ -21,7 +20,7 @@ local function drop_lanes()
   local cursor, found = '0', {}
   repeat
     if has_headers then cursor, found = unpack(redis.call('HSCAN', KEYS[4], cursor, 'COUNT', 1000)) end
-    count_lost(found)
+    count_each(found, 'cancelled')
   until cursor == '0'
   dropped = dropped + redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[9], KEYS[13], KEYS[14], waking, KEYS[24], line)
   start_next()

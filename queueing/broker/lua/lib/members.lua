@@ -97,3 +97,16 @@ local function count_members(batch, members, ending, queue)
     batch, members, queue = parent_of(batch), { batch }, ''
   end
 end
+
+-- The same for members of several batches: `found` is {id, headers, …}.
+local function count_each(found, ending)
+  local members_of = {}
+  for i = 1, #found, 2 do
+    local batch = batch_in(found[i + 1])
+    if batch then
+      members_of[batch] = members_of[batch] or {}
+      table.insert(members_of[batch], found[i])
+    end
+  end
+  for batch, members in pairs(members_of) do count_members(batch, members, ending) end
+end
