@@ -11,26 +11,10 @@
 -- include drain
 -- include bury
 -- include abandon
-local lane, in_hand = ARGV[6], {}
-for i = 9, #ARGV do in_hand[ARGV[i]] = true end
 if not queue_exists then return { 'queueNotFound' } end
 -- Read it before the first write: a key of another type must fail here.
 redis.call('ZCARD', KEYS[2])
-local reply = { 'ok', whole(now_ms), whole(now_ms), '0', '' }
-local state, lease_end_ms = read_lane(lane)
-local kept, surplus = {}, {}
-for i = 1, #state.held, 2 do
-  local group = in_hand[state.held[i]] and kept or surplus
-  group[#group + 1], group[#group + 2] = state.held[i], state.held[i + 1]
-end
-if #surplus == 0 then return reply end
-check_room()
-check_burial()
-local lost = state.lost
-state.held, state.taken, state.lost = surplus, 0, nil
-write_lane(lane, state, lease_end_ms or now_ms)
-abandon(lane, {}, ARGV[7], tonumber(ARGV[8]))
-state.held, state.lost = kept, lost
-for i = 1, #surplus, 2 do free_slots(state, surplus[i]) end
-write_lane(lane, state, lease_end_ms or now_ms)
-return reply
+local in_hand = {}
+for i = 9, #ARGV do in_hand[ARGV[i]] = true end
+abandon(ARGV[6], {}, ARGV[7], tonumber(ARGV[8]), in_hand)
+return { 'ok', whole(now_ms), whole(now_ms), '0', '' }

@@ -50,11 +50,6 @@ local function keep_stops(state)
   state.stops = kept
 end
 
-local function drop_lane(lane)
-  redis.call('HDEL', KEYS[10], lane)
-  redis.call('ZREM', KEYS[9], lane)
-end
-
 -- The present receive count for each id of {id, rc, …}, false if the message is gone.
 local function receive_counts(held)
   if #held == 0 then return {} end
