@@ -1,5 +1,6 @@
 """RSMQ's methods for queues, sends and receives, and methods that send and receive many messages."""
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,16 +45,16 @@ class RSMQOperations(ReceiptOperations):
         """Create a queue, like RSMQ's createQueue. Returns 1.
 
         ``vt`` (default 30) and ``delay`` (default 0) are seconds. ``maxsize`` (default 65536) is a length in
-        UTF-16 code units, -1 for unlimited. After a lost reply the call is repeated, so ``QueueExists`` can
-        also mean that this call has created the queue. Raises ``QueueExists``, ``MissingParameter``,
-        ``InvalidFormat``, ``InvalidValue``.
+        UTF-16 code units, -1 for unlimited. Raises ``QueueExists``, ``MissingParameter``, ``InvalidFormat``,
+        ``InvalidValue``.
         """
         qname = rsmq_values.qname(qname)
         vt = rsmq_values.seconds(30 if vt is None else vt, "vt")
         delay = rsmq_values.seconds(0 if delay is None else delay, "delay")
         maxsize = rsmq_values.maxsize(65536 if maxsize is None else maxsize)
-        keys = self.session.queue_keys(qname)
-        checked((yield self.session.call(Call("create_queue", keys, qname, vt, delay, maxsize))))
+        keys = [*self.session.queue_keys(qname), self.keys.sender(secrets.token_hex(8))]
+        args = (qname, vt, delay, maxsize, SendCall.REMEMBERED_MS)
+        checked((yield self.session.call(Call("create_queue", keys, *args))))
         return 1
 
     @operation
@@ -74,13 +75,12 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def delete_queue(self, qname: str) -> Steps[int]:
-        """Delete a queue and its messages, like RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``.
-
-        After a lost reply the call is repeated, so the error can also mean that this call has
-        deleted the queue.
-        """
+        """Delete a queue and its messages, like RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``."""
         qname = rsmq_values.qname(qname)
-        checked((yield self.session.call(self._room_call("delete_queue", qname))))
+        sender = self.keys.sender(secrets.token_hex(8))
+        call = self._room_call("delete_queue", qname, SendCall.REMEMBERED_MS)
+        call.keys = lambda queue, dead: [*self.keys.of_room(queue, dead), sender]
+        checked((yield self.session.call(call)))
         return 1
 
     @operation

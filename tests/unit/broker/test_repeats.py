@@ -10,7 +10,7 @@ import redis
 
 from queueing.broker import leases
 from queueing.client import QueueClient
-from queueing.exceptions import QueueUnavailable, ReplyLost
+from queueing.exceptions import QueueExists, QueueNotFound, QueueUnavailable, ReplyLost
 from queueing.messages import Draft
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy, Fate
 from tests.support.threads import Threads
@@ -119,6 +119,16 @@ def test_extending_and_giving_back_are_repeated_freely(queue, cut, conf):
     assert leases.extend(cut.session, conf, {"work": ["a"]}) == {"work": ([], [])}
     leases.abandon(cut.session, conf, "work", "a", started=[id], reason="killed")
     assert queue.redis.hget("rsmq:work:ends", id) == b"0 1 0"
+
+
+def test_a_repeated_call_reports_that_it_has_created_or_deleted_the_queue(queue, cut):
+    assert cut.create_queue("new") == 1
+    assert cut.delete_queue("new") == 1
+    assert queue.list_queues() == ["work"]
+    with pytest.raises(QueueExists):
+        cut.create_queue("work")
+    with pytest.raises(QueueNotFound):
+        cut.delete_queue("new")
 
 
 def test_a_deletion_is_repeated_and_may_say_0_for_1(queue, cut):

@@ -39,6 +39,7 @@ def effect(client: QueueClient, send, *, maxsize: int, delay: int) -> dict[str, 
     redis = client.redis
     redis.flushall()
     client.create_queue("q", maxsize=maxsize, delay=delay)
+    redis.delete(*redis.keys("rsmq::sender:*"))
     with redis.pubsub() as channel:
         channel.subscribe(client.keys.channel("q"))
         channel.get_message(timeout=5)
