@@ -131,8 +131,10 @@ def step(target: Any, /, *args: Any, **kwargs: Any) -> Step:
 
     ``step(resize.using(priority=5), 7, width=80)`` is a task of an ``RSMQBackend``. ``step("mails", "text")``
     is a message for the handler of the queue ``mails``. If the body is left out, it is the result of the
-    previous step as JSON. Raises ``TypeError`` for a queue with more than one body.
+    previous step as JSON. Raises ``TypeError`` for a queue with more than one body, and for anything else.
     """
+    if not isinstance(target, str) and not hasattr(target, "get_backend"):
+        raise TypeError(f"A step is a task with its arguments, or a queue with a body, not {target!r}.")
     if isinstance(target, str) and (kwargs or len(args) > 1):
         raise TypeError("A step of a queue has one body.")
     return Step(target, args, kwargs)
@@ -166,6 +168,8 @@ def batch(
     members = tuple(members)
     if not all(isinstance(one, Step | Chain | Batch) for one in members):
         raise TypeError("The members of a batch are steps, chains and batches.")
+    if not all(isinstance(one, Step | Chain | None) for one in (on_success, on_failure)):
+        raise TypeError("on_success and on_failure are steps or chains: step(task, …).")
     return Batch(members, on_success, on_failure)
 
 

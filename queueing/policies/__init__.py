@@ -147,7 +147,7 @@ def valid_seconds(value: Any, name: str = "A back-off") -> float:
 
     Raises ``TypeError`` or ``ValueError``.
     """
-    if isinstance(value, bool | str | bytes | bytearray):
+    if isinstance(value, bool | str | bytes | bytearray) or not hasattr(value, "__float__"):
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}.")
     number = float(value)
     if not 0 <= number <= MAX_SECONDS:
@@ -215,6 +215,10 @@ def _check(said: Policy, wrong_limit: str) -> None:
         raise ImproperlyConfigured('on_conflict must be "skip", "replace" or "reschedule".')
     if said.key is not None and not callable(said.key):
         raise ImproperlyConfigured("key must be a function that returns the key.")
+    if said.on_conflict != DEFAULT_POLICY.on_conflict and not said.unique:
+        raise ImproperlyConfigured("on_conflict has an effect only with unique: add it.")
+    if said.key and not said.unique and said.limit == DEFAULT_POLICY.limit:
+        raise ImproperlyConfigured("key has an effect only with unique, rate or concurrency: add one.")
     for kind in said.retry_on:
         if kind in said.give_up_on:
             raise ImproperlyConfigured(f"{kind.__name__} is in retry_on and in give_up_on: keep one.")

@@ -116,6 +116,12 @@ def test_a_wrong_policy_is_an_error_at_import(wrong):
         policy(**wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"on_conflict": "skip"}, {"key": str}, {"key": str, "max_attempts": 3}])
+def test_an_option_that_would_have_no_effect_is_an_error_at_import(wrong):
+    with pytest.raises(ImproperlyConfigured, match=f"^{next(iter(wrong))} has an effect only with unique"):
+        policy(**wrong)
+
+
 def test_a_member_of_a_batch_is_always_sent(queues, rebuild):
     queueing.send_message("rebuilds", '{"shop": 1}')
     id = batch([step("rebuilds", '{"shop": 1}'), step("rebuilds", '{"shop": 1}')]).enqueue()

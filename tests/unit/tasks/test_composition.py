@@ -374,9 +374,14 @@ def test_wrong_parts_are_refused():
         lambda: chain(),
         lambda: chain(tasks.add),
         lambda: batch([tasks.add]),
+        lambda: batch([], on_success=tasks.add),
+        lambda: batch([], on_failure="texts"),
+        lambda: batch([], on_success=batch([])),
         lambda: step("texts", "a", "b"),
+        lambda: step(tasks.add.func),
+        lambda: step(step(tasks.add)),
     ):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="step|chain"):
             make()
 
 
