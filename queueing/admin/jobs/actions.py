@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 import queueing
 from queueing.broker.outcomes import State
-from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound, QueueUnavailable
+from queueing.exceptions import MessageTooLong, QueueNotFound, QueueUnavailable
 from queueing.history import writer
 from queueing.messages import Draft
 from queueing.models import Job
@@ -154,7 +154,7 @@ def _attempted(call: Callable[[], Any]) -> Any:
     """Return the result of ``call`` or, if the client refuses it, the reason as a key of ``REFUSALS``.
 
     If ``call`` raises ``QueueUnavailable``, the error is raised again, so that the user can continue the
-    action later. Any other ``QueueError`` counts as a refusal.
+    action later. Any other error counts as a refusal.
     """
     try:
         return call()
@@ -164,7 +164,8 @@ def _attempted(call: Callable[[], Any]) -> Any:
         return "no queue"
     except MessageTooLong:
         return "too long"
-    except QueueError:
+    except Exception:
+        # The key function of a handler's policy may raise any error.
         return "refused"
 
 

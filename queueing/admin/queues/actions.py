@@ -17,6 +17,7 @@ from queueing.admin.long_actions import LongAction, Slice, Work
 from queueing.exceptions import MessageTooLong, QueueError, QueueFull
 from queueing.messages import QueueFigures
 from queueing.models import Queue
+from queueing.text.errors import sentence
 
 from .action_forms import SELECTED_MAX, SendForm
 from .forms import is_actionable
@@ -267,8 +268,11 @@ class Send(QueueAction):
             message_id = queueing.get_client().send_message(
                 self.queue.name, values["body"], delay=values["delay"], headers=values["headers"] or None
             )
-        except (MessageTooLong, QueueFull) as error:
-            form.add_error("body", str(error))
+        except Exception as error:
+            if isinstance(error, QueueError) and not isinstance(error, MessageTooLong | QueueFull):
+                raise
+            # Any other error is that of the key function of the handler's policy.
+            form.add_error("body", str(error) if isinstance(error, QueueError) else sentence(error))
             return self.page(form)
         return self.done(
             _("Sent the message %(id)s to %(queue)s.") % {"id": message_id, "queue": self.queue.name}

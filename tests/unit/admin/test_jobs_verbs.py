@@ -1,6 +1,7 @@
 """Running again, redriving, cancelling and deleting jobs: one, a selection, and all of a list."""
 
 import html
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,6 +21,7 @@ from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
 from queueing.conf import Config
 from queueing.exceptions import QueueUnavailable
+from queueing.handlers import handler, policy
 from queueing.history import writer
 from queueing.models import Attempt, Job
 
@@ -589,3 +591,11 @@ def test_redis_away_does_not_keep_the_page_waiting(boss: Client) -> None:
     finally:
         use_client(None)
     assert asked == ["peek"]
+
+
+def test_a_job_whose_key_cannot_be_made_is_refused(boss: Client, queue: QueueClient):
+    queue.create_queue("keyed")
+    handler("keyed")(policy(concurrency=1, key=json.loads)(lambda message: None))
+    page = do(boss, "rerun", f"ids={job(queue='keyed', body='no JSON').pk}")
+    assert said(page) == "1 skipped: the queue refused it."
+    assert queue.peek_messages("keyed") == []

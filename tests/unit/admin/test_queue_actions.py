@@ -13,6 +13,7 @@ from queueing.broker.leases import QueueLease
 from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.conf import Config
+from queueing.handlers import handler, policy
 from queueing.messages import QueuePolicy
 
 LIST = "/admin/queueing/queue/"
@@ -215,6 +216,13 @@ class TestSend:
         assert field in answer.context["form"].errors
         assert bodies(queue, "work") == []
         assert logged() == []
+
+    def test_the_error_of_a_key_function_is_shown_on_the_body(
+        self, press: Callable[..., str], queue: QueueClient
+    ):
+        handler("work")(policy(concurrency=1, key=lambda body: {}[body])(lambda message: None))
+        assert "KeyError: &#x27;x&#x27;" in press("send", body="x")
+        assert bodies(queue, "work") == []
 
 
 class TestPurge:
