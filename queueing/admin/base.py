@@ -227,6 +227,16 @@ class ConsoleAdmin(admin.ModelAdmin):
         return TemplateResponse(request, template, common | context, **options)
 
 
+class ReadOnlyAdmin(ConsoleAdmin):
+    """The admin of rows without a form. Users who may change the model in Django's sense may view them."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Callable[..., HttpResponse]:
     """Wrap ``view``. If Redis or the database is down, the response is a page with the reason.
 

@@ -18,15 +18,7 @@ from queueing.monitoring import alerts
 from queueing.resilience.single_flight import Reading, SingleFlight
 from queueing.templatetags.queueing_text import visible
 
-from .base import (
-    Action,
-    ConsoleAdmin,
-    address,
-    console_alerts,
-    figures_or_trouble,
-    queue_url,
-    trouble_of,
-)
+from .base import Action, ReadOnlyAdmin, address, console_alerts, figures_or_trouble, queue_url, trouble_of
 
 
 def is_plain(name: str) -> bool:
@@ -87,7 +79,7 @@ class RowAction(Action):
         return self.done(said)
 
 
-class RowPage(ConsoleAdmin):
+class RowPage(ReadOnlyAdmin):
     """The admin of a model whose rows are in Redis.
 
     Open pages poll for new figures. Polls of all users within one second share one result of ``read``.
@@ -117,13 +109,6 @@ class RowPage(ConsoleAdmin):
         return request.GET.get("q", "").strip() if self.searches else ""
 
     # --- permissions ---------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Always ``False``, because rows have no form. Each action has its own permission."""
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

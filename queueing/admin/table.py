@@ -11,7 +11,7 @@ from django.contrib.admin.models import DELETION
 from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
-from .base import ConsoleAdmin, address
+from .base import ReadOnlyAdmin, address
 from .long_actions import IDS_MAX, RowsAction
 
 
@@ -31,7 +31,7 @@ def in_menu(verb: type[RowsAction]) -> Any:
     return ask
 
 
-class TableAdmin(ConsoleAdmin):
+class TableAdmin(ReadOnlyAdmin):
     """The admin of a read-only model. ``verbs`` are its actions by name, each with its own permission."""
 
     verbs: ClassVar[Mapping[str, type[RowsAction]]]
@@ -44,16 +44,6 @@ class TableAdmin(ConsoleAdmin):
         for verb in self.verbs.values():
             if not hasattr(self, name := f"has_{verb.name}_permission"):
                 setattr(self, name, partial(self.may, permission=verb.permission))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Always ``False``, because nobody may change a row.
-
-        Users who have Django's permission to change the model may view its rows.
-        """
-        return False
 
     def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
         """The query parameters for ``verb_url`` that select the rows ``ids`` (separated by commas)."""
