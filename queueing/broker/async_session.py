@@ -13,15 +13,7 @@ from . import refusals
 from .async_pool import AsyncPool, connector
 from .scripts import Call, QueueCall
 from .session import Session
-from .session_base import (
-    AWAY,
-    LOSSES,
-    USUAL_SECONDS,
-    Dialogue,
-    SessionBase,
-    Tries,
-    packed_calls,
-)
+from .session_base import AWAY, LOSSES, USUAL_SECONDS, Dialogue, SessionBase, Tries, packed_calls
 
 
 class AsyncSession(SessionBase):

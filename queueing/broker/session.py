@@ -18,16 +18,7 @@ from . import decode, refusals
 from .keys import FORMAT
 from .pool import use_in_forks
 from .scripts import Call, QueueCall, commands
-from .session_base import (
-    AWAY,
-    LOSSES,
-    USUAL_SECONDS,
-    Dialogue,
-    SessionBase,
-    Tries,
-    checked,
-    packed_calls,
-)
+from .session_base import AWAY, LOSSES, USUAL_SECONDS, Dialogue, SessionBase, Tries, checked, packed_calls
 
 __all__ = ["AWAY", "Session", "checked"]
 

@@ -57,11 +57,6 @@ class Limit:
         """The text that the scripts parse: the limit, and the key to which it applies."""
         return f"{self.concurrency} {self.interval_us} {key}"
 
-    def with_strictest(self, other: "Limit") -> "Limit":
-        """A limit with the lower rate and the lower concurrency of the two limits."""
-        concurrency = min(filter(None, (self.concurrency, other.concurrency)), default=0)
-        return Limit(max(self, other, key=lambda one: one.interval_us).rate, concurrency)
-
 
 def problem(rate: Any, concurrency: Any) -> str:
     """A sentence that explains an invalid ``rate`` or ``concurrency``, ``""`` if both are valid.
@@ -123,10 +118,12 @@ def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
     If the handler has a ``key``, its limit does not apply to the whole queue and is not used.
     """
     base = queue.removesuffix(SIBLING)
-    said = settings.get(base, {})
-    limit = Limit(said.get("rate") or "", said.get("concurrency") or 0)
-    handler = above.handler_of(base)
-    return limit.with_strictest(handler.policy.limit) if handler and not handler.policy.key else limit
+    said, handler = settings.get(base, {}), above.handler_of(base)
+    found = [Limit(said.get("rate") or "", said.get("concurrency") or 0)]
+    if handler and not handler.policy.key:
+        found.append(handler.policy.limit)
+    concurrency = min((one.concurrency for one in found if one.concurrency), default=0)
+    return Limit(max(found, key=lambda one: one.interval_us).rate, concurrency)
 
 
 def text_of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> str:

@@ -79,18 +79,15 @@ class RSMQBackend(BaseTaskBackend):
         if not isinstance(task.run_after, datetime | None):
             raise InvalidTask(f"run_after is a datetime, not {type(task.run_after).__name__}.")
         if self.queues and task.queue_name not in self.queues:
-            raise InvalidTask(self._refusal_of_queue(task))
+            setting, names = f'TASKS["{self.alias}"]["QUEUES"]', ", ".join(sorted(self.queues))
+            raise InvalidTask(
+                f"Queue '{task.queue_name}' is not valid for backend. {setting} has: {names}. "
+                f"Add the queue there, or let a task name any queue: {setting} = []."
+            )
         super().validate_task(task)
         if task.queue_name not in self.queues and (problem := _problem_of_name(task.queue_name)):
             raise InvalidTask(f"Queue {task.queue_name!r} {problem}")
         registry.declare(task)
-
-    def _refusal_of_queue(self, task: Task) -> str:
-        setting, names = f'TASKS["{self.alias}"]["QUEUES"]', ", ".join(sorted(self.queues))
-        return (
-            f"Queue '{task.queue_name}' is not valid for backend. {setting} has: {names}. "
-            f"Add the queue there, or let a task name any queue: {setting} = []."
-        )
 
     def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
         """Send a task. In a transaction it is sent at the commit (see the option ``enqueue_on_commit``).

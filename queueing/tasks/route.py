@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from queueing.broker import task_queues
 from queueing.broker.rsmq_values import MAX_SIZE, MIN_SIZE, utf16_units
@@ -58,13 +57,11 @@ class Route:
         headers = self._headers(of) if of else {}
         return Draft(body=body, due_ms=self._due_ms, priority=self._priority, headers=headers, id=id)
 
-    def _function(self) -> Callable[..., Any]:
-        return partial(self.task.func, None) if self.task.takes_context else self.task.func
-
     def _headers(self, of: TaskResult) -> dict[str, str]:
         policy, name, headers = self._policy, self.task.module_path, {}
         if policy.unique:
-            headers.update(unique.headers(policy, name, of.args, of.kwargs, self._function()))
+            function = partial(self.task.func, None) if self.task.takes_context else self.task.func
+            headers.update(unique.headers(policy, name, of.args, of.kwargs, function))
         headers.update(limits.of_call(policy, name, of.args, of.kwargs))
         return headers
 
