@@ -317,9 +317,10 @@ def _of_list(name: str, where: str, value: Any) -> Iterator[Problem]:
 def _of_limits(where: str, value: Any) -> Iterator[Problem]:
     if not isinstance(value, Mapping):
         yield Problem("queueing.E014", f"{where} must be a dict of queues, not {_shown(value)}.")
-        return
-    for queue, limit in value.items():
-        if not isinstance(limit, Mapping) or not limit or set(limit) - set(limits.NAMES):
+    for queue, limit in value.items() if isinstance(value, Mapping) else ():
+        if problem := _of_name("LIMITS", queue):
+            yield problem
+        elif not isinstance(limit, Mapping) or not limit or set(limit) - set(limits.NAMES):
             hint = 'Write {"emails": {"rate": "10/s", "concurrency": 3}}, or one of the two.'
             yield Problem("queueing.E014", f"{where} has no limit for {_shown(queue)}.", hint)
         elif wrong := limits.problem(limit.get("rate"), limit.get("concurrency")):
@@ -330,8 +331,8 @@ def _of_name(setting: str, queue: Any) -> Problem | None:
     try:
         rsmq_values.qname(queue if isinstance(queue, str) else "")
     except QueueError as error:
-        hint = "A name has 1 to 160 letters, digits, - and _."
-        return Problem("queueing.E003", f'QUEUEING["{setting}"]: {error}: {_shown(queue)}.', hint)
+        text = f'QUEUEING["{setting}"]: {error}: {_shown(queue)}.'
+        return Problem("queueing.E003", text, "A name has 1 to 160 letters, digits, - and _.")
     return None
 
 

@@ -10,7 +10,7 @@ from . import text
 MEANINGS = {
     "queueing.E001": "`QUEUEING` is not a dict, or has a name that is not a setting.",
     "queueing.E002": "A number is of a wrong type or out of its bounds.",
-    "queueing.E003": 'A name in `QUEUEING["QUEUES"]` or `QUEUEING["HISTORY"]` is not a name of a queue.',
+    "queueing.E003": 'A name in the `QUEUES`, `HISTORY` or `LIMITS` of `QUEUEING` is not a name of a queue.',
     "queueing.E004": 'A name in `QUEUEING["QUEUES"]` ends in `-dead`, as dead-letter queues do.',
     "queueing.E005": '`QUEUEING["URL"]` is not the address of a Redis.',
     "queueing.E006": "The address is that of a cluster, and the namespace has no part in braces.",

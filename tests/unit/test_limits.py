@@ -132,6 +132,12 @@ def test_a_wrong_setting_is_reported(settings, wrong):
         get_conf()
 
 
+def test_a_limit_of_a_name_that_no_queue_can_have_is_reported(settings):
+    settings.QUEUEING = {"LIMITS": {"*": {"concurrency": 1}}}
+    [error] = run_checks(tags=["queueing"])
+    assert (error.id, error.msg) == ("queueing.E003", """QUEUEING["LIMITS"]: Invalid qname format: '*'.""")
+
+
 def test_a_right_setting_passes(settings):
     settings.QUEUEING = {"LIMITS": {"mail": {"rate": "10/s", "concurrency": 3}, "slow": {"concurrency": 1}}}
     assert run_checks(tags=["queueing"]) == []
