@@ -1,15 +1,17 @@
 """A cluster: everything follows the queues to another node, under load, and nothing is lost by a move."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from queueing.client import AsyncQueueClient
+from queueing.client import AsyncQueueClient, sweep
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueRefused
@@ -19,13 +21,15 @@ from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
 from tests.support.node_programs import VERSIONS
+from tests.support.program import Program
 from tests.support.redis_server import RedisServer
 from tests.support.threads import Threads
 from tests.support.waiting import HANG_SECONDS, eventually
-from tests.support.worker_process import WorkerProcess
+from tests.support.worker_process import WorkerProcess, environment
 from tests.wire.bridge import RsmqError, node_side
 
 from .test_sentinels import Load
+from .test_staged import SETTINGS as STAGED
 
 MOVES = 4
 #: The methods of RSMQ whose scripts pass numbers as keys, so a cluster refuses them.
@@ -63,6 +67,17 @@ def test_a_slot_that_moves_while_it_is_used_loses_and_repeats_nothing(
     assert max(Counter(ledger.ids("start")).values()) == 1
     assert "Traceback" not in load.worker.output
     figure(f"{MOVES} moves of the slot: {len(load.sent_at_ms)} sends acknowledged, 0 lost, 0 run twice")
+
+
+def test_scripts_do_not_see_the_key_that_is_added_in_a_cluster(cluster: Cluster, database: Path):
+    env = {**environment(cluster.url, database), "TEST_NAMESPACE": NAMESPACE, **STAGED}
+    staging = Program(
+        [sys.executable, "-m", "tests.faults.staging_program", "", "3"], env=env, name="staging"
+    )
+    assert staging.run() == 0, staging.tail()
+    client = connect(Config(URL=cluster.url, NAMESPACE=NAMESPACE))
+    assert client.get_queue_attributes("brisk").totalsent == 9
+    assert sweep.spoilt_keys(client.session, ["brisk"]) == []
 
 
 def test_everything_follows_a_failover_in_a_cluster(
