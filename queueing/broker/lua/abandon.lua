@@ -8,7 +8,6 @@
 -- include queue
 -- include room
 -- include drain
--- include bury
 -- include abandon
 local started = {}
 for i = 9, #ARGV do started[ARGV[i]] = true end

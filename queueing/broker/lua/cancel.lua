@@ -13,6 +13,8 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include room
 -- include drain
 -- include bury
+-- include endings
+-- include next
 -- include lanes
 local running, _, lane_of = running_ids()
 
@@ -40,7 +42,7 @@ local function ask_to_stop(id)
   redis.call('HSET', KEYS[10], lane, cjson.encode(state))
 end
 
-check_room()
+check_outbox()
 check_burial()
 local reply, endings, bodies = { 'ok' }, {}, {}
 for i = 8, #ARGV do

@@ -18,6 +18,7 @@ end
 local finish
 if ARGV[6] == 'release' or redis.call('HLEN', KEYS[4]) > 0 then
   -- include leave
+  -- include next
   check_leaving()
   finish = start_next
   function change(id, score)

@@ -18,10 +18,11 @@
 if not queue_exists then return { 'queueNotFound' } end
 -- include room
 -- include drain
--- include bury
--- include abandon
+-- include idle
+-- include next
 -- include due
 -- include late
+-- include ends
 -- include stand_by
 local lane, number, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -29,18 +30,32 @@ local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', whole(now_ms), 'LIMIT', 0, 100)) do
   -- The caller's own lease may have ended while Redis or the caller was away. Nobody took the messages, so
   -- the caller still holds them.
-  if ended ~= lane then abandon(ended, nil, 'its worker stopped extending the lease', tonumber(ARGV[12])) end
+  if ended ~= lane then
+    -- include abandon
+    abandon(ended, nil, 'its worker stopped extending the lease', tonumber(ARGV[12]))
+  end
 end
 
-local queue_limit = limit_in(ARGV[17] or '')
 local state, lease_end_ms = read_lane(lane)
 -- Read both before the first write: a key of another type must fail here.
-has_headers = redis.call('HLEN', KEYS[4]) > 0
+local has_headers = redis.call('HLEN', KEYS[4]) > 0
 redis.call('HLEN', KEYS[3])
-local has_waits = (has_headers or queue_limit) and check_limits() > 0
+-- Without headers only the queue itself has a limit. The code of limits is loaded only where one may apply.
+local limits, queue_limit, has_waits
+if has_headers or (ARGV[17] or '') ~= '' then
+  -- include members
+  -- include limits
+  queue_limit, has_waits = limit_in(ARGV[17] or ''), check_limits() > 0
+  limits = {
+    room_of = room_of, free_count = free_count, next_start_us = next_start_us, may_start = may_start, start = start,
+    advance = advance, advance_waiting = advance_waiting, limit_of = limit_of, place_of = place_of,
+    may_not_start = may_not_start, batch_in = batch_in, recalled_ms = recalled_ms,
+  }
+end
 if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
 elseif (lease_end_ms or 0) < now_ms + lease_ms / 2 then
+  -- include extend
   lease_end_ms = extend(lane, state, lease_ms)
   start_next()
 end
@@ -99,15 +114,18 @@ local function stand_by_after(taken, empty)
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '2', stand_by_after(0) } end
 
-wake()
-if has_waits then with_limits().advance_waiting() end
+if redis.call('EXISTS', waking) == 1 then
+  -- include waking
+  wake()
+end
+if has_waits then limits.advance_waiting() end
 local WORN_OUT_MAX = 500
 local alone = '0'
 local first = #state.held + 1
 local scores, fields, ends_fields, bytes, taken = {}, {}, {}, 0, 0
-local worn_out, bodies = {}, {}
+local worn_out = {}
 local passed, passed_count = {}, 0
-local queue_room = queue_limit and with_limits().room_of(queue_limit) or count
+local queue_room = queue_limit and limits.room_of(queue_limit) or count
 local is_held_back = queue_room < count
 count = math.min(count, queue_room)
 local limited_count, started_keys = 0, {}
@@ -115,20 +133,37 @@ local limited_count, started_keys = 0, {}
 -- need no start.
 local RECALL_KNOWN_MS = 2000
 
+local wears_out, record_worn_out
+if max_receive_count then
+  -- include bury
+  -- include endings
+  local bodies = {}
+
+  -- Bury a message if it was received often enough. Returns whether it was.
+  function wears_out(id, rc, ends)
+    if not is_worn_out(id, rc) then return false end
+    check_burial()
+    -- The last run has an outcome with its receipt, and the history keeps the first one of each receipt.
+    redis.call('HSET', KEYS[1], id .. ':rc', rc + 1)
+    worn_out[#worn_out + 1] = { id, rc + 1, 'dead', ends.failed, ends.crashed, 0 }
+    add_body(bodies, id)
+    bury(id)
+    return true
+  end
+
+  function record_worn_out()
+    count_up(KEYS[1], 'totalrecv', #worn_out)
+    record_endings(lane, 'it was received ' .. max_receive_count .. ' times', worn_out, bodies)
+    start_next()
+  end
+end
+
 -- Take one message, which was received `rc` times. Returns whether the claim continues after it.
 local function take(id, rc)
   local ends = rc > 0 and read_ends(id)
   local crashed = ends and ends.crashed or 0
   if ends then
-    if is_worn_out(id, rc) then
-      check_burial()
-      -- The last run has an outcome with its receipt, and the history keeps the first one of each receipt.
-      redis.call('HSET', KEYS[1], id .. ':rc', rc + 1)
-      worn_out[#worn_out + 1] = { id, rc + 1, 'dead', ends.failed, crashed, 0 }
-      add_body(bodies, id)
-      bury(id)
-      return true
-    end
+    if wears_out and wears_out(id, rc, ends) then return true end
   else
     note_due(id)
   end
@@ -143,14 +178,12 @@ local function take(id, rc)
     end
     return ARGV[11] == 'pass'
   end
-  if may_not_start(id, headers_of[id]) then
-    limited_count = limited_count + 1
-    return true
-  end
-  local limit = limit_of(headers_of[id])
-  local recalled = (limit or queue_limit) and recalled_ms(batch_in(headers_of[id]))
+  local headers = headers_of[id]
+  local sleeps = headers and limits.may_not_start(id, headers)
+  local limit = headers and limits.limit_of(headers)
+  local recalled = (limit or queue_limit) and limits.recalled_ms(limits.batch_in(headers))
   local starts = not recalled or now_ms - recalled < RECALL_KNOWN_MS
-  if limit and starts and not with_limits().may_start(id, limit, headers_of[id]) then
+  if sleeps or (limit and starts and not limits.may_start(id, limit, headers)) then
     limited_count = limited_count + 1
     return true
   end
@@ -167,7 +200,7 @@ local function take(id, rc)
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   if limit then
     if starts then limits.start(state, id, rc + 1, limit) end
-    redis.call('ZREM', line, place_of(limit, id, priority_in(headers_of[id])))
+    redis.call('ZREM', line, limits.place_of(limit, id, headers))
     started_keys[limit.key] = true
   end
   if queue_limit and starts then limits.start(state, id, rc + 1, queue_limit) end
@@ -199,11 +232,7 @@ while goes_on and more and taken == 0 and #worn_out + passed_count + limited_cou
   more = #worn_out + passed_count + limited_count > before
 end
 
-if #worn_out > 0 then
-  count_up(KEYS[1], 'totalrecv', #worn_out)
-  record_endings(lane, 'it was received ' .. max_receive_count .. ' times', worn_out, bodies)
-  start_next()
-end
+if #worn_out > 0 then record_worn_out() end
 if taken > 0 then
   count_up(KEYS[1], 'totalrecv', taken)
   redis.call('ZADD', KEYS[2], unpack(scores))
@@ -213,7 +242,7 @@ if taken > 0 then
   write_lane(lane, state, lease_end_ms)
 end
 
-for key in pairs(started_keys) do with_limits().advance(key) end
+for key in pairs(started_keys) do limits.advance(key) end
 local is_limited = limited_count > 0 or next(started_keys) ~= nil or is_held_back
 
 local reply = deliver(first)

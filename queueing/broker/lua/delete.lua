@@ -11,6 +11,7 @@ local delete, finish = remove, nil
 if redis.call('HLEN', KEYS[4]) > 0 then
   -- include clock
   -- include leave
+  -- include next
   check_leaving()
   delete, finish = forget, start_next
 end

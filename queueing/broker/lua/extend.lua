@@ -9,7 +9,8 @@
 -- include queue
 -- include room
 -- include drain
--- include leave
+-- include extend
+-- include next
 local taken_over, stops = {}, {}
 for i = 7, #ARGV do
   local state = read_lane(ARGV[i])

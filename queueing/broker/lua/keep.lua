@@ -9,7 +9,6 @@
 -- include queue
 -- include room
 -- include drain
--- include bury
 -- include abandon
 if not queue_exists then return { 'queueNotFound' } end
 -- Read it before the first write: a key of another type must fail here.

@@ -11,6 +11,7 @@
 if not queue_exists or redis.call('HEXISTS', KEYS[29], 'vt') == 0 then return { 'queueNotFound' } end
 -- include drain
 -- include leave
+-- include next
 -- include due
 local ids = {}
 local seen = {}

@@ -16,7 +16,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include limit_headers
 local function waits_for_limit(id, headers)
   local limit = limit_of(headers)
-  return limit and redis.call('ZSCORE', KEYS[11], place_of(limit, id, priority_in(headers))) and 1 or 0
+  return limit and redis.call('ZSCORE', KEYS[11], place_of(limit, id, headers)) and 1 or 0
 end
 
 -- A hash returns whole values only. To show the beginning of many long bodies, Redis would copy them all, and

@@ -9,6 +9,7 @@
 if not queue_exists then return { 'queueNotFound' } end
 -- include drain
 -- include leave
+-- include next
 -- include lanes
 local running = running_ids()
 local deleted, kept = 0, 0

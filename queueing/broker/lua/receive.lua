@@ -16,27 +16,38 @@ if is_paused then return reply end
 -- include drain
 -- include keys
 -- include due
--- include waking
 -- include remove
 
-wake()
+if redis.call('EXISTS', waking) == 1 then
+  -- include waking
+  wake()
+end
+local vt = tonumber(ARGV[6]) or stored_int(attributes[1]) or 30
+local hidden_until = whole(now_ms + vt * 1000)
 local with_headers, pops = redis.call('HLEN', KEYS[4]) > 0, ARGV[6] == 'pop'
-local delete, buries, leaves_line, finish = remove, nil, nil, nil
+local delete, passes_over, put_aside, finish = remove, nil, nil, nil
 -- Without headers nothing follows a message, and without a redrive policy none is worn out.
 if with_headers or max_receive_count then
   -- include bury
+  -- include next
   if pops then check_burial() end
-  delete, leaves_line, finish = forget, leave_line, start_next
-  function buries(id, rc)
-    local worn_out = is_worn_out(id, rc)
-    if worn_out then bury(id) end
-    return worn_out
+  delete, finish = forget, start_next
+
+  -- Whether a message is not to be received: it is worn out, or waits for another one.
+  function passes_over(id, rc, headers)
+    if not is_worn_out(id, rc) then return may_not_start(id, headers) end
+    bury(id)
+    return true
+  end
+
+  -- Take a message with headers out of its line and out of the band of its priority.
+  function put_aside(id, headers)
+    leave_line(id, headers)
+    if priority_in(headers) > 0 then redis.call('ZADD', waking, hidden_until, id) end
   end
 end
 
-local vt = tonumber(ARGV[6]) or stored_int(attributes[1]) or 30
 local wanted, bytes, taken = tonumber(ARGV[7]), 0, 0
-local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
 local passed, more = 0, true
 while more and taken == 0 and passed < 500 do
@@ -46,7 +57,7 @@ while more and taken == 0 and passed < 500 do
     local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
     rc = receive_count(rc)
     local headers = with_headers and redis.call('HGET', KEYS[4], id) or ''
-    if buries and buries(id, rc) or may_not_start(id, headers) then
+    if passes_over and passes_over(id, rc, headers) then
       passed = passed + 1
     else
       rc = rc + 1
@@ -62,8 +73,7 @@ while more and taken == 0 and passed < 500 do
         scores[#scores + 1], scores[#scores + 2] = hidden_until, id
         fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc
         if rc == 1 then fields[#fields + 1], fields[#fields + 2] = id .. ':fr', fr end
-        if headers ~= '' then leaves_line(id, headers) end
-        if priority_in(headers) > 0 then redis.call('ZADD', waking, hidden_until, id) end
+        if headers ~= '' then put_aside(id, headers) end
       end
       taken = taken + 1
       bytes = bytes + #body

@@ -15,8 +15,9 @@
 -- include clock
 -- include queue
 -- include room
+-- include outbox
+-- include next
 -- include drain
--- include bury
 local lane, number = ARGV[6], tonumber(ARGV[7])
 local state, lease_end_ms = read_lane(lane)
 if number <= state.settle then return { 'ok', state.refused, 0 } end
@@ -34,12 +35,51 @@ while at <= #ARGV do
   at = ids_end + 1
 end
 local counts = receive_counts(given)
-check_room()
+check_outbox()
 local next_steps = ARGV[11] ~= '' and cjson.decode(ARGV[11]) or {}
-if has_headers then check_members() end
 if state.slots then check_limits() end
-for _, word in ipairs(settled_words) do
-  if word == 'dead' then check_burial() end
+local has_headers = redis.call('HLEN', KEYS[4]) > 0
+local loads_more = has_headers
+for _, word in ipairs(settled_words) do loads_more = loads_more or word ~= 'done' end
+
+-- Most calls end messages without headers as done. The others load the code for dead letters, retries and batches.
+local end_otherwise, end_with_headers, to_send = nil, nil, {}
+if loads_more then
+  -- include bury
+  to_send = new_follow_ups
+  check_leaving()
+  for _, word in ipairs(settled_words) do
+    if word == 'dead' then check_burial() end
+  end
+
+  -- A message is dead, is retried or was released.
+  function end_otherwise(id, rc, word, delay_ms)
+    if word == 'dead' then return bury(id) end
+    local ends, count = read_ends(id), word == 'retrying' and 'failed' or 'released'
+    ends[count] = ends[count] + 1
+    write_ends(id, ends, rc)
+    if word == 'retrying' or tonumber(delay_ms) > 0 then
+      put_off(id, now_ms + delay_ms)
+    else
+      come_due(id, head_score(id))
+    end
+  end
+
+  -- Delete the headers of messages that are done or cancelled, with all that follows.
+  function end_with_headers(done, done_words)
+    local groups = { done = {}, cancelled = {}, continued = {} }
+    for i, headers in ipairs(redis.call('HMGET', KEYS[4], unpack(done))) do
+      local following = next_steps[done[i]]
+      if following then follow_with(following[1], following[2]) end
+      local group = groups[following and 'continued' or done_words[i]]
+      group[#group + 1], group[#group + 2] = done[i], headers
+    end
+    for word, found in pairs(groups) do count_each(found, word) end
+    -- Only messages with headers have a key.
+    if redis.call('HDEL', KEYS[4], unpack(done)) > 0 then
+      for _, id in ipairs(done) do let_go(id) end
+    end
+  end
 end
 
 -- The reasons of messages that are cancelled here, because the child did not know yet that they are to be stopped.
@@ -66,17 +106,8 @@ for i = 1, #settled_words do
     done_words[#done] = word
     fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, id .. ':rc', id .. ':fr'
     if rc > 1 then ended[#ended + 1] = id end
-  elseif word == 'dead' then
-    bury(id)
-  elseif word == 'retrying' or word == 'released' then
-    local ends, count = read_ends(id), word == 'retrying' and 'failed' or 'released'
-    ends[count] = ends[count] + 1
-    write_ends(id, ends, rc)
-    if word == 'retrying' or tonumber(delays_ms[i]) > 0 then
-      put_off(id, now_ms + delays_ms[i])
-    else
-      come_due(id, head_score(id))
-    end
+  elseif word ~= 'gone' and word ~= 'lease lost' then
+    end_otherwise(id, rc, word, delays_ms[i])
   end
   words[word] = (words[word] or 0) + 1
   if held[id] == rc then
@@ -84,23 +115,10 @@ for i = 1, #settled_words do
     if state.slots then free_slots(state, id) end
   end
 end
-if #done > 0 and has_headers then
-  local groups = { done = {}, cancelled = {}, continued = {} }
-  for i, headers in ipairs(redis.call('HMGET', KEYS[4], unpack(done))) do
-    local following = next_steps[done[i]]
-    if following then follow_with(following[1], following[2]) end
-    local group = groups[following and 'continued' or done_words[i]]
-    group[#group + 1], group[#group + 2] = done[i], headers
-  end
-  for word, found in pairs(groups) do count_each(found, word) end
-end
 if #done > 0 then
   redis.call('ZREM', KEYS[2], unpack(done))
   redis.call('HDEL', KEYS[1], unpack(fields))
-  -- Only messages with headers have a key.
-  if redis.call('HDEL', KEYS[4], unpack(done)) > 0 then
-    for _, id in ipairs(done) do let_go(id) end
-  end
+  if has_headers then end_with_headers(done, done_words) end
 end
 if redis.call('EXISTS', KEYS[13]) == 1 then
   for i = 1, #given, 2 do redis.call('HDEL', KEYS[13], given[i]) end
@@ -130,7 +148,7 @@ if recorded > 0 then
   record(recorded, packed, tasks)
 end
 count_words(words, ARGV[9])
-if recorded == 0 then return { 'ok', refused, 0, unpack(new_follow_ups) } end
+if recorded == 0 then return { 'ok', refused, 0, unpack(to_send) } end
 
 -- Without a recorder, for example while the database is away, the queue runs at full speed. With one, workers
 -- slow down to the speed of the recorder.
@@ -138,4 +156,4 @@ local RECORDED_MS = 10000
 local waiting, recorded_ms = unpack(redis.call('HMGET', KEYS[12], 'bytes', 'recorded'))
 local is_emptied = now_ms - (stored_int(recorded_ms) or 0) < RECORDED_MS
 local fill = is_emptied and math.floor(1000 * (stored_int(waiting) or 0) / ARGV[5]) or 0
-return { 'ok', refused, fill, unpack(new_follow_ups) }
+return { 'ok', refused, fill, unpack(to_send) }

@@ -14,6 +14,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include dead_letters
 -- include drain
 -- include bury
+-- include next
 -- include lanes
 -- Whether a message is retried, was abandoned, or was given back to the head, where its score is not a due
 -- time.

@@ -8,7 +8,10 @@
 -- A platform ends a whole worker, its keeper included, and so does a message that uses up the memory of the machine.
 -- The two look alike. So the crash of a whole worker isolates its messages like any crash, but a message is dead
 -- only after many of them.
---
+-- include bury
+-- include endings
+-- include next
+
 -- The shared memory in which a worker marks started messages keeps this many bytes of an id.
 local MARK_BYTES = 63
 -- A message is dead after this many times MAX_CRASHES ends of whole workers.
@@ -24,7 +27,7 @@ local function abandon(lane, started, reason, max_crashes, in_hand)
   -- The deliveries that only end in the history. Those that a living child has lost may still be settled.
   local gone = not in_hand and state.lost or {}
   if #given_back + #gone > 0 then
-    check_room()
+    check_outbox()
     check_burial()
   end
   if state.slots then check_limits() end

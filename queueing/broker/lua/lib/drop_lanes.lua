@@ -1,6 +1,7 @@
 -- Forget what workers hold of a queue that is deleted, with its slots, and which limits it waits for, and count its
 -- members of batches as cancelled. Returns how many lanes and keys were deleted. KEYS and ARGV[1…5] as in lib/keys.lua
 -- include leave
+-- include next
 -- include lane
 local has_headers = redis.call('TYPE', KEYS[4]).ok == 'hash'
 if has_headers then check_members() end

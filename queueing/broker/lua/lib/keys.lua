@@ -11,3 +11,6 @@
 local waking, served, idle, hints = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
 local batches, batch_order, failed_members, follow_ups = KEYS[20], KEYS[21], KEYS[22], KEYS[23]
 local slots, rates, line, waits = KEYS[25], KEYS[26], KEYS[27], KEYS[28]
+
+-- Whether a message has come due in this call, and the keys of limits that have lost a slot (see lib/next.lua).
+local has_come_due, freed_keys = false, {}

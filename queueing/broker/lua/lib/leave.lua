@@ -5,10 +5,9 @@
 -- include ends
 -- include head
 -- include waking
--- include idle
 -- include let_go
 -- include slots
--- include limits
+-- include limit_headers
 -- include remove
 
 -- Read before the first write, so that a key of another type fails here: Lua has no rollback.
@@ -25,7 +24,7 @@ local has_line
 local function leave_line(id, headers)
   if has_line == nil then has_line = redis.call('ZCARD', line) > 0 end
   local limit = has_line and limit_of(headers)
-  if limit and redis.call('ZREM', line, place_of(limit, id, priority_in(headers))) == 1 then
+  if limit and redis.call('ZREM', line, place_of(limit, id, headers)) == 1 then
     freed_keys[limit.key] = true
   end
 end
@@ -44,13 +43,4 @@ local function forget(id, ending)
     if ending then count_members(batch_in(headers), { id }, ending, ARGV[1]) end
   end
   return was_there
-end
-
--- Start the messages that followed in this call, and wake a child for them.
-local function start_next()
-  if next(freed_keys) then with_limits().advance_freed() end
-  if not has_come_due then return end
-  has_come_due = false
-  announce(ARGV[4])
-  rouse(ARGV[1], 1)
 end

@@ -1,4 +1,5 @@
 -- Parse the limit of a message. It is in the headers that this package adds.
+-- include bands
 --
 -- The limit in a text "<how many at a time> <µs between two starts> <key>", 0 for no such limit.
 local function limit_in(text)
@@ -16,6 +17,6 @@ local function limit_of(headers)
 end
 
 -- The member of a message in the line of its key.
-local function place_of(limit, id, priority)
-  return string.format('%s\1%03d\1%s', limit.key, 100 - priority, id)
+local function place_of(limit, id, headers)
+  return string.format('%s\1%03d\1%s', limit.key, 100 - priority_in(headers), id)
 end

@@ -1,24 +1,13 @@
 -- Slots: the running messages of each limited key, over all workers. Keys as in lib/limits.lua.
 --
 -- A lane lists the slots of the messages that it holds, so a slot ends with the delivery, or with its lease.
-
--- The keys that have lost a slot in this call.
-local freed_keys = {}
-
-local function slot_of(key, id, rc)
-  return key .. '\1' .. id .. ' ' .. whole(rc)
-end
+-- include keys
 
 -- Read before the first write, so that a key of another type fails here. Returns the number of `waits`.
 local function check_limits()
   for _, key in ipairs({ slots, rates, line }) do redis.call('ZCARD', key) end
   redis.call('HLEN', KEYS[24])
   return redis.call('ZCARD', waits)
-end
-
--- The range of the members of a key in `slots` and in `line`.
-local function range_of(key)
-  return '[' .. key .. '\1', '(' .. key .. '\2'
 end
 
 -- Free the slots of a message that the lane does not hold any more.

@@ -2,11 +2,9 @@
 --
 -- A message that was delayed, hidden or is retried has its due time as its score, outside the band of its priority. It
 -- is also stored in `waking`, as is a unique message that waits for another one.
+-- include keys
 -- include bands
 -- include unique
-
--- Whether a message has come due in this call, so that `start_next` must announce it.
-local has_come_due = false
 
 -- Make a message due later.
 local function put_off(id, due_ms)
@@ -38,7 +36,6 @@ end
 
 -- Put messages that have come due into their bands. A unique message that waits for another one sleeps again.
 local function wake()
-  if redis.call('EXISTS', waking) == 0 then return end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', waking, '-inf', whole(now_ms), 'LIMIT', 0, 1000)) do
     local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
     if score and score > now_ms then
