@@ -94,8 +94,7 @@ class Config:
     #: A message is dead after its child process has died this many times while running it. If the whole
     #: worker dies with the child, three times as many deaths are permitted.
     MAX_CRASHES: int = 3
-    #: Outcomes that the database keeps: ``all``, ``failed`` or ``none``, or a dict with a word for each
-    #: queue.
+    #: Outcomes that the database keeps: ``all``, ``failed``, ``none``, or a dict with a word for each queue.
     HISTORY: History = "all"
     #: Days for which the database keeps processed jobs.
     HISTORY_DAYS: int = 30
@@ -105,10 +104,11 @@ class Config:
     STORE_BODIES: bool = True
     #: The token that /metrics and /queues.json require; empty: they answer in development only.
     METRICS_TOKEN: str = field(default="", repr=False)
-    #: A value is hidden if its name contains one of these texts. Case, ``-`` and ``_`` do not matter.
+    #: A value is hidden if its name contains one of these texts (``auth`` and ``otp``: ends with it). Case,
+    #: ``-`` and ``_`` do not matter.
     REDACT: tuple[str, ...] = (
         *("password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "credential"),
-        *("api_key", "access_key", "private_key", "cookie", "session_id"),
+        *("api_key", "access_key", "private_key", "cookie", "session_id", "auth", "otp", "otp_code"),
     )
     #: Bytes of outcomes that may wait in Redis while the database is away.
     OUTBOX_MAX: int = 8_000_000

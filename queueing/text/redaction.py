@@ -1,8 +1,8 @@
 """Masks secrets in payloads, results, errors and tracebacks that are displayed.
 
 A value is masked if its name contains one of the words in the setting ``REDACT``. The comparison ignores
-case, ``-``, ``_`` and spaces, and treats full-width characters as normal ones. The user info of a URL is
-always masked.
+case, ``-``, ``_`` and spaces, and treats full-width characters as normal ones. The words ``auth`` and ``otp``
+must end the name. The user info of a URL is always masked.
 
 A secret without a name is not recognised. Examples are a positional argument, the value in the pair
 ``{"name": "password", "value": …}``, and the ``x`` in the sentence ``invalid password 'x'``.
@@ -25,6 +25,8 @@ from queueing.conf import get_conf
 
 STRUCK = "[redacted]"
 _STRUCK_JSON = f'"{STRUCK}"'
+#: Words that other words contain, such as ``author`` and ``footprint``.
+_ENDINGS = frozenset({"auth", "otp"})
 #: Only this number of characters of a name is compared, from its beginning.
 _NAME_MAX = 200
 
@@ -56,7 +58,8 @@ def struck(text: str, names: Sequence[str] | None = None) -> str:
 @lru_cache(maxsize=4096)
 def _is_secret(name: str, names: tuple[str, ...]) -> bool:
     name = _plain(name)
-    return any(part in name for part in map(_plain, names) if part)
+    parts = filter(None, map(_plain, names))
+    return any(name.endswith(part) if part in _ENDINGS else part in name for part in parts)
 
 
 def _plain(name: str) -> str:

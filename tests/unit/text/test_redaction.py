@@ -158,6 +158,9 @@ PAYLOADS = {
     "private key": {"private_key": S},
     "credentials": {"credentials": S},
     "cookie": {"Cookie": f"sessionid={S}"},
+    "auth": {"auth": ["user", S]},
+    "basic auth": {"basicAuth": S},
+    "one-time password": {"totp": S, "otp-code": S, "SMS_OTP": S},
     "access key": {"aws_access_key_id": S},
     "JSON in a string": {"body": json.dumps({"password": S})},
     "JSON in four strings": nested({"password": S}, 4),
@@ -175,6 +178,7 @@ PAYLOADS = {
 }
 TEXTS = {
     "form": f"user=a&password={S}",
+    "auth of a request": f"get('https://x.invalid', auth=('u', '{S}'))",
     "URL": f"https://x.invalid/?api_key={S}",
     "header": f"Authorization: Bearer {S}",
     "header with hyphens": f"X-Api-Key: {S}",
@@ -216,6 +220,14 @@ def test_no_payload_shows_a_secret_with_a_name(payload: object) -> None:
     assert S not in shown
     assert json.loads(shown)
     assert S not in struck(json.dumps(payload, ensure_ascii=False))
+
+
+@pytest.mark.parametrize(
+    "name", ["author", "auth_method", "authority", "isAuthenticated", "footprint", "otp_sent"]
+)
+def test_a_harmless_name_that_contains_a_short_word_is_shown(name: str) -> None:
+    for text in (json.dumps({name: "x"}), f"{name}='x'"):
+        assert redacted(text) == struck(text) == text
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
