@@ -212,7 +212,8 @@ class TaskLookup:
             where, past = self._staged(id)
         body = body_of(where, past) if where.queue or past else None
         if body is None:
-            raise TaskResultDoesNotExist(id)
+            why = "is unknown, or not sent yet: tasks are sent at the commit, steps after the one before."
+            raise TaskResultDoesNotExist(f"{id} {why}")
         task = registry.find(body.task)
         if task is None:
             registry.discover(self.options.modules)

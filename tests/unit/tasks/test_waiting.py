@@ -111,7 +111,7 @@ def test_a_timeout_that_makes_no_sense_is_refused(queues, timeout):
 
 
 def test_an_unknown_task_is_not_waited_for(queues):
-    with pytest.raises(TaskResultDoesNotExist):
+    with pytest.raises(TaskResultDoesNotExist, match="not sent yet: tasks are sent at the commit"):
         task_backends["default"].wait_result("0" * 32)
 
 
