@@ -8,7 +8,7 @@ from queueing.broker import batches
 from queueing.client import QueueClient, sent_batches
 from queueing.messages import BatchState
 
-from .base import Verb, arg, count, json, message_id
+from .base import YES, Verb, arg, count, json, message_id
 from .output import Screen, moment
 
 COLUMNS = ("batch", "of", "state", "members", "waiting", "done", "failed", "cancelled", "started", "ended")
@@ -58,11 +58,16 @@ class CancelBatch(Verb):
     help = "cancel a batch: members that wait do not run"
     description = """\
 Cancel a batch and the batches in it. Members that wait do not run any more,
-and members that run are asked to stop. on_failure follows the last one."""
-    arguments = (ID,)
+and members that run are asked to stop. on_failure follows the last one. A
+cancelled batch cannot be retried. The command asks first."""
+    arguments = (ID, YES)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        batches.cancel(sent_batches.part_of(client, options.id).session, options.id)
+        session = sent_batches.part_of(client, options.id).session
+        if not options.yes:
+            waiting = batches.state_of(session, options.id).waiting
+            screen.confirm(f"Cancel the batch {options.id}? Members that wait or run: {waiting}.")
+        batches.cancel(session, options.id)
         screen.say(f"Cancelled the batch {options.id}.")
 
 
