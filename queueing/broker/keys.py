@@ -296,7 +296,7 @@ class Keys:
         return f"{self.ns}::batches:order"
 
     def failed_members(self) -> str:
-        """ZSET of the failed members of batches, as ``<batch> <member>``. All scores are equal."""
+        """ZSET of the failed members of batches, as ``<batch> <member> <queue>``. All scores are equal."""
         return f"{self.ns}::batches:failed"
 
     def opening_batches(self) -> str:
