@@ -54,7 +54,7 @@ if has_headers or (ARGV[17] or '') ~= '' then
 end
 if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
-elseif (lease_end_ms or 0) < now_ms + lease_ms / 2 then
+elseif lease_end_ms < now_ms + lease_ms / 2 then
   -- include extend
   lease_end_ms = extend(lane, state, lease_ms)
   start_next()

@@ -17,8 +17,10 @@ for i = 7, #ARGV do
   if #state.held > 0 then
     local _, lost = extend(ARGV[i], state, tonumber(ARGV[6]))
     for _, id in ipairs(lost) do taken_over[#taken_over + 1] = id end
-    for id, stop in pairs(state.stops or {}) do
-      for _, value in ipairs({ ARGV[i], id, stop[1], stop[2] == 1 and 1 or 0, tostring(stop[3]) }) do
+    for j = 1, #state.held, 2 do
+      local id, rc = state.held[j], state.held[j + 1]
+      local stop = stop_of(state, id, rc)
+      for _, value in ipairs(stop and { ARGV[i], id, rc, stop[2] == 1 and 1 or 0, tostring(stop[3]) } or {}) do
         stops[#stops + 1] = value
       end
     end

@@ -112,7 +112,7 @@ for i = 1, #settled_words do
   words[word] = (words[word] or 0) + 1
   if held[id] == rc then
     held[id] = nil
-    if state.slots then free_slots(state, id) end
+    drop_delivery(state, id)
   end
 end
 if #done > 0 then
@@ -131,8 +131,7 @@ for i = 1, #state.held, 2 do
 end
 state.held, state.settle, state.refused = kept, number, refused
 if state.lost then forget_lost(state, given) end
-if state.stops then keep_stops(state) end
-write_lane(lane, state, lease_end_ms or now_ms)
+write_lane(lane, state, lease_end_ms)
 start_next()
 
 local tasks = {}

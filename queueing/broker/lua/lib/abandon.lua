@@ -38,7 +38,7 @@ local function abandon(lane, started, reason, max_crashes, in_hand)
     local now_rc = tonumber(counts[(i + 1) / 2] or nil)
     local mine = now_rc == rc
     local stop = mine and stop_of(state, id, rc)
-    if state.slots then free_slots(state, id) end
+    drop_delivery(state, id)
     if reports_progress and (mine or not now_rc) then redis.call('HDEL', KEYS[13], id) end
     if stop then
       local ends, body = read_ends(id), {}
@@ -80,7 +80,7 @@ local function abandon(lane, started, reason, max_crashes, in_hand)
   end
   if in_hand then
     state.held, state.taken = kept, 0
-    write_lane(lane, state, lease_end_ms or now_ms)
+    write_lane(lane, state, lease_end_ms)
   else
     redis.call('HDEL', KEYS[10], lane)
     redis.call('ZREM', KEYS[9], lane)

@@ -11,7 +11,7 @@ local function drop_lanes()
   local dropped = 0
   for _, lane in ipairs(redis.call('ZRANGE', KEYS[9], 0, -1)) do
     local state = lane_in(redis.call('HGET', KEYS[10], lane))
-    for id in pairs(state.slots or {}) do free_slots(state, id) end
+    for id in pairs(state.slots or {}) do drop_delivery(state, id) end
     dropped = dropped + redis.call('HDEL', KEYS[10], lane)
   end
   for _, wait in ipairs(has_waits and redis.call('ZRANGE', waits, 0, -1) or {}) do

@@ -17,7 +17,6 @@ local function extend(lane, state, lease_ms)
   end
   if #scores > 0 then redis.call('ZADD', KEYS[2], 'XX', unpack(scores)) end
   state.held = kept
-  if state.stops then keep_stops(state) end
   write_lane(lane, state, lease_end_ms)
   return lease_end_ms, lost
 end

@@ -17,9 +17,9 @@
 local EMPTY_LANE_MS = 600000
 
 -- include lane
--- Returns the lane and the ms at which its lease ends, nil if it has none.
+-- Returns the lane and the ms at which its lease ends, now if it has none.
 local function read_lane(lane)
-  return lane_in(redis.call('HGET', KEYS[10], lane)), tonumber(redis.call('ZSCORE', KEYS[9], lane) or nil)
+  return lane_in(redis.call('HGET', KEYS[10], lane)), tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
 end
 
 -- An empty lane stays for a while, so that a repeated settle is recognised.
@@ -35,20 +35,6 @@ local function stop_of(state, id, rc)
   return type(stop) == 'table' and stop[1] == rc and stop or nil
 end
 
--- Forget the requests about deliveries that the lane does not hold any more.
-local function keep_stops(state)
-  local kept
-  for i = 1, #state.held, 2 do
-    local id = state.held[i]
-    local stop = stop_of(state, id, state.held[i + 1])
-    if stop then
-      kept = kept or {}
-      kept[id] = stop
-    end
-  end
-  state.stops = kept
-end
-
 -- The present receive count for each id of {id, rc, …}, false if the message is gone.
 local function receive_counts(held)
   if #held == 0 then return {} end
@@ -62,7 +48,7 @@ local function lose(state, id, rc)
   state.lost = state.lost or {}
   table.insert(state.lost, id)
   table.insert(state.lost, rc)
-  if state.slots then free_slots(state, id) end
+  drop_delivery(state, id)
 end
 
 -- The child has settled the deliveries {id, rc, …}.

@@ -10,8 +10,9 @@ local function check_limits()
   return redis.call('ZCARD', waits)
 end
 
--- Free the slots of a message that the lane does not hold any more.
-local function free_slots(state, id)
+-- Forget the slots of a message that the lane does not hold any more, and the request to stop it.
+local function drop_delivery(state, id)
+  if state.stops then state.stops[id] = nil end
   local held = state.slots and state.slots[id]
   if type(held) ~= 'table' then return end
   for _, slot in ipairs(held) do
