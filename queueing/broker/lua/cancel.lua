@@ -16,7 +16,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include endings
 -- include next
 -- include lanes
-local running, _, lane_of = running_ids()
+local running = running_ids()
 
 -- Another receiver has a message with a delivery that is not settled, as long as it is hidden.
 local function word_for(id, rc)
@@ -29,7 +29,7 @@ end
 -- Ask the child that holds a message to stop it. The request is stored with what the child holds, so it ends
 -- with the delivery.
 local function ask_to_stop(id)
-  local lane = lane_of[id]
+  local lane = running[id]
   local state = read_lane(lane)
   state.stops = state.stops or {}
   for i = 1, #state.held, 2 do

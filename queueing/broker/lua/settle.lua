@@ -88,19 +88,15 @@ local refused, done, fields, ended, words = {}, {}, {}, {}, {}
 for i = 1, #settled_words do
   local id, rc, word = given[2 * i - 1], given[2 * i], settled_words[i]
   local now_rc = tonumber(counts[i] or nil)
+  local stop = stop_of(state, id, rc)
   if not now_rc then
     word = 'gone'
-    refused[#refused + 1], refused[#refused + 2] = id, word
   elseif now_rc ~= rc or held[id] ~= rc then
     word = 'lease lost'
-    refused[#refused + 1], refused[#refused + 2] = id, word
-  else
-    local stop = word ~= 'done' and word ~= 'cancelled' and stop_of(state, id, rc)
-    if stop then
-      word, stopped[id] = 'cancelled', tostring(stop[3])
-      refused[#refused + 1], refused[#refused + 2] = id, word
-    end
+  elseif stop and word ~= 'done' and word ~= 'cancelled' then
+    word, stopped[id] = 'cancelled', tostring(stop[3])
   end
+  if word ~= settled_words[i] then refused[#refused + 1], refused[#refused + 2] = id, word end
   if word == 'done' or word == 'cancelled' then
     done[#done + 1] = id
     done_words[#done] = word
