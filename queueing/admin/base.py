@@ -262,7 +262,7 @@ def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Calla
             if "no such " in str(error):  # SQLite reports a missing table so, and does answer
                 raise
             logger.warning("the database does not answer a page of the admin: %s", type(error).__name__)
-            return _database_away(model_admin.admin_site)
+            return _database_away(model_admin.admin_site, posted=request.method == "POST")
 
     return guarded
 
@@ -272,8 +272,8 @@ def _rendered(response: HttpResponse) -> HttpResponse:
     return response.render() if hasattr(response, "render") else response
 
 
-def _database_away(site: AdminSite) -> HttpResponse:
-    """The page which reports that the database is down.
+def _database_away(site: AdminSite, *, posted: bool) -> HttpResponse:
+    """The page which reports that the database is down, perhaps after an action has begun.
 
     It is rendered without the request, because the user and the messages of a request are in the database.
     """
@@ -281,11 +281,11 @@ def _database_away(site: AdminSite) -> HttpResponse:
         "site_title": site.site_title,
         "site_header": site.site_header,
         "is_nav_sidebar_enabled": False,
+        "posted": posted,
     }
-    template = get_template("admin/queueing/database_away.html").template
     inner = Context(context)
     inner.request = SimpleNamespace(current_app=site.name)  # all that {% url %} asks of a request
-    text = template.render(inner)
+    text = get_template("admin/queueing/database_away.html").template.render(inner)
     return HttpResponse(text, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
 
 

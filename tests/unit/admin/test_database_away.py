@@ -74,6 +74,16 @@ class Failing:
         raise OperationalError("could not connect to server at secret-host")
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_only_after_an_action_the_page_asks_to_check_its_effect(method: str) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        raise OperationalError("database is locked")
+
+    request = getattr(RequestFactory(), method)("/")
+    answer = guard(view, admin.site.get_model_admin(Job))(request)
+    assert ("whether the action was done" in answer.content.decode()) is (method == "post")
+
+
 def test_a_missing_table_is_not_an_absent_database() -> None:
     def view(request: HttpRequest) -> HttpResponse:
         raise OperationalError("no such table: queueing_job")
