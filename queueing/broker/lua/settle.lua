@@ -47,7 +47,7 @@ local end_otherwise, end_with_headers, to_send = nil, nil, {}
 if loads_more then
   -- include bury
   to_send = new_follow_ups
-  check_leaving()
+  if has_headers then check_members() end
   for _, word in ipairs(settled_words) do
     if word == 'dead' then check_burial() end
   end
