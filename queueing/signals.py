@@ -50,7 +50,8 @@ worker_stopping = Signal(use_caching=True)
 #: ``worker``, ``child``: in a child, before it claims. Set up here what exists once per process, such as a
 #: pool or a tracer.
 child_started = Signal(use_caching=True)
-#: ``worker``, ``child``: in a child that has finished its jobs, before it exits.
+#: ``worker``, ``child``: in a child that has finished its jobs, before it exits. Functions of ``atexit``
+#: do not run in a child.
 child_stopping = Signal(use_caching=True)
 
 

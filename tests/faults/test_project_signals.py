@@ -33,6 +33,7 @@ def test_a_job_and_its_processes_send_their_signals_in_order(
     words = [line.split() for line in received(process)]
     assert [word for word, *_ in words] == [
         "worker_started", "child_started", "job_started", "job_finished", "child_stopping", "worker_stopping",
+        "atexit",
     ]  # fmt: skip
     assert words[0] == ["worker_started", "ear", QUEUE]
     assert words[1][1] == words[4][1]

@@ -1,5 +1,6 @@
 """Handlers, and receivers of all signals that write each received signal to stdout."""
 
+import atexit
 import os
 import sys
 
@@ -18,6 +19,9 @@ def write(*words: object) -> None:
     """Write one line with one call, so that lines of several processes do not mix."""
     sys.stdout.write(" ".join(["SIGNAL", *map(str, words)]) + "\n")
     sys.stdout.flush()
+
+
+atexit.register(write, "atexit")
 
 
 @policy(max_attempts=2, backoff=0)
