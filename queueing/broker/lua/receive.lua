@@ -62,11 +62,7 @@ while more and taken == 0 and passed < 500 do
     else
       rc = rc + 1
       if rc == 1 or not fr then fr = whole(now_ms) end
-      reply[#reply + 1] = id
-      reply[#reply + 1] = body
-      reply[#reply + 1] = rc
-      reply[#reply + 1] = fr
-      reply[#reply + 1] = headers
+      for _, value in ipairs({ id, body, rc, fr, headers }) do reply[#reply + 1] = value end
       if pops then
         delete(id, 'cancelled')
       else

@@ -47,28 +47,10 @@ local function id_time(us)
   return high_digits .. string.sub(DIGITS, low + 1, low + 1)
 end
 
-local due, headers, priorities, once, uniques, received = {}, {}, {}, {}, {}, {}
-local requests
-for i = last + 1, #ARGV, 3 do
-  local index, name, value = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
-  if name == 'delay' then
-    due[index] = now_ms + value
-  elseif name == 'due' then
-    -- A due time in the past would give priority over older messages.
-    due[index] = math.max(now_ms, tonumber(value))
-  elseif name == 'headers' then
-    headers[index] = value
-  elseif name == 'priority' then
-    priorities[index] = value
-  elseif name == 'unique' then
-    requests = requests or open_requests()
-    uniques[index] = value
-  elseif name == 'received' then
-    received[index] = value
-  else
-    once[index] = value
-  end
-end
+-- The values of each option, by the number of the message.
+local options = { delay = {}, due = {}, headers = {}, priority = {}, once = {}, unique = {}, received = {} }
+for i = last + 1, #ARGV, 3 do options[ARGV[i + 1]][tonumber(ARGV[i])] = ARGV[i + 2] end
+local requests = next(options.unique) and open_requests()
 
 local reply = { 'ok', whole(base_us) }
 local delay_ms = (tonumber(ARGV[3]) or stored_int(attributes[2]) or 0) * 1000
@@ -81,9 +63,12 @@ for index = 1, count do
   local id = is_whole and ARGV[i] or id_time(us) .. ARGV[i]
   -- The sender of a whole id may send it again in another call.
   local is_new = not (is_whole and redis.call('HEXISTS', KEYS[1], id) == 1)
-  local due_ms, window = due[index] or math.floor(us / 1000) + delay_ms, nil
-  if once[index] then
-    local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')
+  local delay, due, window = options.delay[index], options.due[index], nil
+  local due_ms = delay and now_ms + delay or math.floor(us / 1000) + delay_ms
+  -- A due time in the past would give priority over older messages.
+  if due then due_ms = math.max(now_ms, tonumber(due)) end
+  if options.once[index] then
+    local key, window_ms = string.match(options.once[index], '^(%d+) (%d+)$')
     key = KEYS[8 + key]
     local sent = windows[key] and windows[key][1] or redis.call('GET', key)
     if sent and sent ~= id then
@@ -94,10 +79,10 @@ for index = 1, count do
       windows[key] = window
     end
   end
-  local priority, is_parked = priorities[index], false
-  if requests and is_new and uniques[index] then
-    local is_explicit = due[index] or ARGV[3] ~= ''
-    local taker = requests.take(uniques[index], id, due_ms, is_explicit, priority)
+  local headers, priority, is_parked = options.headers[index], options.priority[index], false
+  if is_new and options.unique[index] then
+    local is_explicit = delay or due or ARGV[3] ~= ''
+    local taker = requests.take(options.unique[index], id, due_ms, is_explicit, priority)
     if window then window[1] = taker.id end
     if taker.id ~= id then
       reply[#reply + 1], reply[#reply + 2] = index, taker.id
@@ -117,9 +102,9 @@ for index = 1, count do
     end
     -- A message whose body is replaced keeps its place.
     if score then scores[#scores + 1], scores[#scores + 2] = whole(score), id end
-    local kept = priority and ('p' .. priority .. ' ' .. (headers[index] or '')) or headers[index]
+    local kept = priority and ('p' .. priority .. ' ' .. (headers or '')) or headers
     if kept then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, kept end
-    local place, rc = string.match(received[index] or '', '^(%d+) (%d+)$')
+    local place, rc = string.match(options.received[index] or '', '^(%d+) (%d+)$')
     if place then counts[#counts + 1] = { KEYS[8 + place], id, rc } end
   end
 end
