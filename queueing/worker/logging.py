@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -62,7 +63,8 @@ class OutcomeLog:
             reason = f": {safe(outcome.error)}" if outcome.error else ""
             seconds = _seconds(outcome)
             text = f"stopped after {seconds:.3f} s" if outcome.started_ms else "cancelled before it began"
-            _write(logging.INFO, outcome, f"{text}{reason}")
+            # A user has asked for this end: it is not an error, and the traceback is in the history.
+            _write(logging.INFO, replace(outcome, exception=None), f"{text}{reason}")
         elif outcome.event == State.RELEASED and outcome.error:
             text = f"released, due again in {outcome.delay_ms / 1000:.1f} s"
             # A job that snoozes has not failed.

@@ -110,10 +110,15 @@ def test_every_outcome_that_matters_has_a_line(caplog, event, level):
     [(1000.0, "stopped after 1.500 s: wrong file"), (None, "cancelled before it began: wrong file")],
 )
 def test_only_a_job_that_has_begun_is_stopped(caplog, started_ms, text):
-    ended = Outcome("q", "i" * 32, 1, State.CANCELLED, "w", "", started_ms, 2500.0, error="wrong file")
+    ended = Outcome(
+        "q", "i" * 32, 1, State.CANCELLED, "w", "", started_ms, 2500.0, error="wrong file",
+        exception=raised(),
+    )  # fmt: skip
     with caplog.at_level("INFO"):
         OutcomeLog(log_jobs=False).write(ended)
-    assert logged_here(caplog)[0].getMessage() == f"q {'i' * 32} {text}"
+    [record] = logged_here(caplog)
+    assert record.getMessage() == f"q {'i' * 32} {text}"
+    assert record.exc_info is None, "A stop is not an error; the history has the traceback."
 
 
 def test_short_successes_are_counted_unless_each_is_wanted(caplog):
