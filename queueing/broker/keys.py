@@ -312,7 +312,10 @@ class Keys:
         return f"{self.ns}::slots"
 
     def rates(self) -> str:
-        """ZSET: key of a rate limit -> µs since 1970 from which the next message with this key may start."""
+        """ZSET: key of a rate limit -> µs since 1970 from which the next message with this key may start.
+
+        It also has the times at which queues give way to others (see ``lua/lib/limits.lua``).
+        """
         return f"{self.ns}::rates"
 
     def waits(self) -> str:

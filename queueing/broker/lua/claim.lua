@@ -48,7 +48,7 @@ if has_headers or (ARGV[17] or '') ~= '' then
   queue_limit, has_waits = limit_in(ARGV[17] or ''), check_limits() > 0
   limits = {
     room_of = room_of, free_count = free_count, next_start_us = next_start_us, may_start = may_start, start = start,
-    advance = advance, advance_waiting = advance_waiting, limit_of = limit_of, place_of = place_of,
+    advance_line = advance_line, advance_waiting = advance_waiting, limit_of = limit_of, place_of = place_of,
     may_not_start = may_not_start, batch_in = batch_in, recalled_ms = recalled_ms,
   }
 end
@@ -242,7 +242,7 @@ if taken > 0 then
   write_lane(lane, state, lease_end_ms)
 end
 
-for key in pairs(started_keys) do limits.advance(key) end
+for key in pairs(started_keys) do limits.advance_line(key) end
 local is_limited = limited_count > 0 or next(started_keys) ~= nil or is_held_back
 
 local reply = deliver(first)

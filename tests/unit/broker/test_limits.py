@@ -466,6 +466,33 @@ def test_a_slot_that_another_queue_frees_starts_the_first_that_waits(limited, ha
     assert limited.client.redis.exists(limited.client.keys.slots(), limited.client.keys.waits()) == 0
 
 
+@pytest.mark.parametrize("has_worker", [False, True])
+def test_two_queues_with_backlogs_of_one_key_take_turns(limited, hand, conf, has_worker):
+    client, a = limited.client, hand("a")
+    client.create_queue("other")
+    other = QueueLease(client.session, conf, "c", "other")
+
+    def claim_other():
+        return other.read_claim(client.session.call(other.claim(1, suspects="pass"))).deliveries
+
+    limited.send(*["x"] * 20)
+    [running] = a.claim(1).deliveries
+    client.send_message("other", "x", headers=headers(ONE, "test.job", "x"))
+    assert claim_other() == []
+    a.settle(ended(running, "done"))
+    assert a.claim(1).deliveries == []
+    if has_worker:
+        [running] = claim_other()
+        client.session.call(other.settle([ended(running, "done")]))
+    # The rest does not wait for a queue that nobody serves any more, nor is it slow.
+    began = time.monotonic()
+    for _ in range(19):
+        [running] = eventually(lambda: a.claim(1).deliveries)
+        a.settle(ended(running, "done"))
+    assert 0.05 < time.monotonic() - began < 5
+    assert limited.counts() == (0, 0)
+
+
 @pytest.mark.parametrize("is_freed", [False, True])
 def test_a_deleted_queue_waits_for_no_limit(limited, hand, conf, is_freed: bool):
     limited.client.create_queue("other")

@@ -1,7 +1,8 @@
 -- Limits over all workers: how many messages of a key run at a time, and how often one of them starts.
 --
 --   slots (zset)  key, \1, id, space and rc of each running message, with score 0
---   rates (zset)  key -> µs since 1970 from which its next message may start (GCRA)
+--   rates (zset)  key -> µs since 1970 from which its next message may start (GCRA); key, \1 and a queue -> µs from
+--     which that queue may again leave a free slot of the key to other queues
 --   line (zset)   key, \1, place of the priority, \1 and id of each message that waits for its limit, with score 0
 --   waits (zset)  key, \1 and a queue whose line has the key; after another queue has freed a slot of the key: \1,
 --     the queue that waits, \1 and the key. Its next claim advances the line.
@@ -13,6 +14,8 @@
 local WAIT_MS, LONGEST_WAIT_MS = 10000, 86400000
 -- A worker wakes some ms late. A start may be this much early to make up for it.
 local EARLY_US = 100000
+-- A queue that frees a slot leaves it to the other queues that wait for it, for YIELD_US, once in YIELD_EVERY_US.
+local YIELD_US, YIELD_EVERY_US = 100000, 1000000
 -- The most messages of a line that one step makes due.
 local MOST_READY = 100
 
@@ -47,6 +50,18 @@ end
 local function free_count(limit)
   if limit.concurrency == 0 then return MOST_READY end
   return math.max(0, limit.concurrency - redis.call('ZLEXCOUNT', slots, range_of(limit.key)))
+end
+
+-- The µs from which this queue may take a slot of the key, because it leaves one to others.
+local function yields_until_us(key)
+  local again_us = tonumber(redis.call('ZSCORE', rates, key .. '\1' .. ARGV[1]) or 0)
+  -- A clock that was set back must not stop the key.
+  return again_us <= now_us + YIELD_EVERY_US and again_us - YIELD_EVERY_US + YIELD_US or 0
+end
+
+local function yield(key)
+  if yields_until_us(key) + YIELD_EVERY_US - YIELD_US > now_us then return end
+  redis.call('ZADD', rates, whole(now_us + YIELD_EVERY_US), key .. '\1' .. ARGV[1])
 end
 
 -- How many messages may start now.
@@ -122,6 +137,7 @@ local function advance(key)
     ready = math.min(ready, 1 + math.floor(EARLY_US / limit.interval_us))
     start_us = next_start_us(limit)
   end
+  if limit.concurrency > 0 then start_us = math.max(start_us, yields_until_us(key)) end
   for i, place in ipairs(first_places(key, ready + 1)) do
     local due_ms = latest_due_ms(limit, i - 1, WAIT_MS)
     if i <= ready then
@@ -140,6 +156,7 @@ end
 local function may_start(id, limit, headers)
   local place = place_of(limit, id, headers)
   local has_room, ahead = room_of(limit) > 0, count_ahead(limit, place)
+  if limit.concurrency > 0 and yields_until_us(limit.key) > now_us then has_room = false end
   if ahead > 0 then
     first_places(limit.key, 1)
     ahead = count_ahead(limit, place)
@@ -192,6 +209,8 @@ end
 -- Advance the lines of the keys that have lost a slot, and wake a child for them in each queue.
 local function advance_freed()
   for key in pairs(freed_keys) do
+    local waiting = redis.call('ZRANGEBYLEX', waits, range_of(key))
+    if #waiting > 1 or (waiting[1] and waiting[1] ~= key .. '\1' .. ARGV[1]) then yield(key) end
     advance_line(key)
     -- All messages of a limited queue wait in the queue itself, and its sibling shares the limit.
     local base = string.match(key, '^queue:(.*)$')
@@ -202,7 +221,7 @@ local function advance_freed()
         rouse(queue, 1)
       end
     end
-    for _, wait in ipairs(redis.call('ZRANGEBYLEX', waits, range_of(key))) do
+    for _, wait in ipairs(waiting) do
       local queue = string.match(wait, '\1(.*)$')
       if queue ~= ARGV[1] then
         redis.call('ZREM', waits, wait)
