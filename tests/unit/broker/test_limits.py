@@ -114,6 +114,18 @@ def test_a_higher_priority_comes_first_among_those_that_wait(limited, hand):
     assert ids(a.claim()) == plain
 
 
+def test_a_message_that_came_due_by_itself_starts_before_those_behind_it(limited, hand):
+    a, two = hand("a"), Limit(concurrency=2)
+    _, _, first, second, _ = limited.send(*["x"] * 5, limit=two)
+    running = a.claim().deliveries
+    assert a.claim().deliveries == []
+    # The line does so after ten seconds, while no worker reads the queue.
+    schedule = limited.client.keys.schedule("work")
+    limited.client.redis.zadd(schedule, {first: limited.client.now_ms()})
+    a.settle(*(ended(delivery, "done") for delivery in running))
+    assert [ids(a.claim(1)) for _ in range(2)] == [[first], [second]]
+
+
 def test_several_slots_are_filled_after_one_settle(limited, hand):
     a, b = hand("a"), hand("b")
     three = Limit(concurrency=3)

@@ -105,11 +105,12 @@ end
 -- Give a message of a line an earlier due time.
 local function bring_forward(id, due_ms)
   local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or 0)
-  if score <= math.max(due_ms, now_ms) then return end
-  if due_ms <= now_ms then
-    come_due(id, head_score(id))
-  else
-    put_off(id, due_ms)
+  local head = head_score(id)
+  if due_ms > now_ms then
+    if score > due_ms then put_off(id, due_ms) end
+  elseif score > tonumber(head) then
+    -- Also if it came due by itself: those behind it in the line must not be before it in the queue.
+    come_due(id, head)
   end
 end
 
