@@ -21,8 +21,8 @@ from queueing.signals import emit, message_sent
 
 #: How long Redis remembers a sender whose row is not deleted yet.
 REMEMBERED_MS = 7 * 86_400_000
-#: How long Redis remembers a sender after a relay has deleted its row. In this time, a frozen process may
-#: still repeat the send.
+#: How long Redis remembers a sender that is not used again, after its row is deleted. In this time, a frozen
+#: process may still repeat the send.
 FORGOTTEN_MS = 600_000
 #: Bytes of message bodies in one round trip.
 EXCHANGE_BYTES = 1_000_000
@@ -33,10 +33,11 @@ Rows = list[StagedMessage]
 def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage], *, forget: bool = False) -> Rows:
     """Send messages in the order of their rows. Returns the rows whose messages Redis has acknowledged.
 
-    If Redis refuses a message permanently, its row stays and stores the reason. Set ``forget`` if other
-    processes have staged the rows: then ``acknowledge`` is called for them. Raises ``QueueUnavailable``,
-    ``QueueFull`` and ``DatabaseError``. After such an error, the rows that were neither sent nor refused are
-    unchanged.
+    If Redis refuses a message permanently, its row stays and stores the reason. Set ``forget`` if this
+    process does not use the senders of the rows again: then ``acknowledge`` is called for them.
+
+    Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``. After such an error, the rows that were
+    neither sent nor refused are unchanged.
     """
     sent: Rows = []
     outage: QueueError | None = None

@@ -128,13 +128,16 @@ def _send(alias: str, calls: dict[str, SendCall]) -> None:
     """Send the committed messages. If Redis or the database does not answer, a worker sends them later."""
     if time.monotonic() < _away_until.get()[0]:
         return
+    # A large transaction would leave a sender in Redis for each message, for a week.
+    is_large = len(calls) > ROWS
     try:
         for ids in slices(calls, lambda id: 1, size=ROWS):
             rows = list(StagedMessage.objects.using(alias).filter(message_id__in=ids).order_by("id"))
             if _would_overtake(alias, rows):
                 return  # The relay of a worker sends all rows in their order.
-            for row in sending.send(shared_client(), alias, rows):
-                _senders.answered(calls[row.message_id])
+            for row in sending.send(shared_client(), alias, rows, forget=is_large):
+                if not is_large:
+                    _senders.answered(calls[row.message_id])
     except (QueueError, DatabaseError) as error:
         _away_until.get()[0] = time.monotonic() + AWAY_SECONDS
         logger.warning("staged messages wait for the relay of a worker: %s", error)

@@ -382,6 +382,14 @@ class TestRelay:
         turns(relay)
         assert 0 < staged.redis.pttl(key) <= sending.FORGOTTEN_MS
 
+    def test_a_large_transaction_leaves_its_senders_for_ten_minutes(self, staged, monkeypatch):
+        monkeypatch.setattr(staging, "ROWS", 3)
+        staging.stage("letters", [Draft(body=str(number)) for number in range(7)])
+        senders = staged.redis.keys(staged.keys.sender("*"))
+        assert texts(staged) == [*"0123456"]
+        assert len(senders) >= 7
+        assert {staged.redis.pttl(key) <= sending.FORGOTTEN_MS for key in senders} == {True}
+
     def test_a_sender_that_has_sent_more_since_is_not_forgotten(self, staged):
         only_written(lambda: send("a"))
         row = StagedMessage.objects.get()
