@@ -478,6 +478,19 @@ def test_a_slot_that_another_queue_frees_starts_the_first_that_waits(limited, ha
     assert limited.client.redis.exists(limited.client.keys.slots(), limited.client.keys.waits()) == 0
 
 
+def test_a_queue_with_a_backlog_goes_before_its_sibling_for_low_priorities(limited, hand, conf):
+    client, a = limited.client, hand("a")
+    client.create_queue("work-low")
+    low = QueueLease(client.session, conf, "c", "work-low")
+    limited.send(*["x"] * 3)
+    [running] = a.claim(1).deliveries
+    client.send_message("work-low", "x", headers=headers(ONE, "test.job", "x"))
+    client.session.call(low.claim(1, suspects="pass"))
+    for _ in range(2):
+        a.settle(ended(running, "done"))
+        [running] = a.claim(1).deliveries
+
+
 @pytest.mark.parametrize("has_worker", [False, True])
 def test_two_queues_with_backlogs_of_one_key_take_turns(limited, hand, conf, has_worker):
     client, a = limited.client, hand("a")

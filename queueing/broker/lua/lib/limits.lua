@@ -210,8 +210,16 @@ end
 -- Advance the lines of the keys that have lost a slot, and wake a child for them in each queue.
 local function advance_freed()
   for key in pairs(freed_keys) do
-    local waiting = redis.call('ZRANGEBYLEX', waits, range_of(key))
-    if #waiting > 1 or (waiting[1] and waiting[1] ~= key .. '\1' .. ARGV[1]) then yield(key) end
+    for _, wait in ipairs(redis.call('ZRANGEBYLEX', waits, range_of(key))) do
+      local queue = string.match(wait, '\1(.*)$')
+      if queue ~= ARGV[1] then
+        redis.call('ZREM', waits, wait)
+        redis.call('ZADD', waits, 0, '\1' .. queue .. '\1' .. key)
+        rouse(queue, 1)
+        -- A queue goes before its sibling for low priorities.
+        if queue ~= ARGV[1] .. '-low' then yield(key) end
+      end
+    end
     advance_line(key)
     -- All messages of a limited queue wait in the queue itself, and its sibling shares the limit.
     local base = string.match(key, '^queue:(.*)$')
@@ -219,14 +227,6 @@ local function advance_freed()
       if queue == ARGV[1] then
         has_come_due = has_come_due or #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
       else
-        rouse(queue, 1)
-      end
-    end
-    for _, wait in ipairs(waiting) do
-      local queue = string.match(wait, '\1(.*)$')
-      if queue ~= ARGV[1] then
-        redis.call('ZREM', waits, wait)
-        redis.call('ZADD', waits, 0, '\1' .. queue .. '\1' .. key)
         rouse(queue, 1)
       end
     end
