@@ -126,6 +126,23 @@ def test_a_message_that_came_due_by_itself_starts_before_those_behind_it(limited
     assert [ids(a.claim(1)) for _ in range(2)] == [[first], [second]]
 
 
+def test_a_suspect_that_needs_an_idle_child_does_not_make_those_behind_it_due_again_and_again(limited, hand):
+    a, b, client = hand("a"), hand("b"), limited.client
+    suspect, other = limited.send("x", "x", limit=Limit(concurrency=2))
+    for _ in range(2):
+        assert suspect in ids(b.claim(1))
+        abandon(client.session, limited.conf, "work", "b", started=[suspect], reason="it died")
+    # Both wait in the line for a while, and come due by themselves.
+    slots = client.keys.slots()
+    client.redis.zadd(slots, {f'test.job "x"\1{"i" * 32} {rc}': 0 for rc in range(2)})
+    a.claim()
+    client.redis.delete(slots)
+    client.redis.zadd(client.keys.schedule("work"), {suspect: 1000, other: 2000})
+    assert [a.claim(1, suspects="pass").has_more for _ in range(2)] == [True, False]
+    assert ids(a.claim(1)) == [suspect]
+    assert ids(b.claim(1)) == [other]
+
+
 def test_several_slots_are_filled_after_one_settle(limited, hand):
     a, b = hand("a"), hand("b")
     three = Limit(concurrency=3)

@@ -168,8 +168,10 @@ local function may_start(id, limit, headers)
   local rc, ends = receive_count(redis.call('HGET', KEYS[1], id .. ':rc')), read_ends(id)
   if may_be_held(rc, ends) then write_ends(id, ends, rc) end
   if limit.concurrency > 0 then redis.call('ZADD', waits, 0, limit.key .. '\1' .. ARGV[1]) end
+  -- Those before it may start. If they cannot, this one must not come due in this claim again.
+  if has_room and ahead > 0 then advance(limit.key) end
   put_off(id, due_ms)
-  if has_room or ahead == 0 then advance(limit.key) end
+  if ahead == 0 then advance(limit.key) end
   return false
 end
 
