@@ -30,8 +30,8 @@ Client = TypeVar("Client", bound=type)
 ASK_SECONDS, BELIEVED_SECONDS = 0.3, 2.0
 #: The commands without which a partition cannot be shown.
 READING = frozenset(
-    ("EXISTS", "HGET", "HGETALL", "HMGET", "SMEMBERS", "TIME", "XLEN", "XRANGE")
-    + ("ZCARD", "ZCOUNT", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE")
+    ("HGET", "HGETALL", "HMGET", "SMEMBERS", "TIME", "XLEN", "XRANGE")
+    + ("ZCARD", "ZCOUNT", "ZRANGEBYSCORE", "ZREVRANGE")
 )
 #: The most clients that ``reachable`` keeps, one for each set of partitions that it has left out.
 MOST_KEPT = 16

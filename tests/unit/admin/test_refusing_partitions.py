@@ -38,8 +38,8 @@ REFUSALS = {
     "no scripts": ("+@all -eval -evalsha ~*", "(NOPERM): give its user the permissions in docs/redis.md"),
     "other keys": ("+@all ~other*", "(NOPERM): give its user the permissions in docs/redis.md"),
     "no reading": (
-        "+@all -hgetall -zscore ~*",
-        "Redis refuses HGETALL, ZSCORE: give its user the permissions",
+        "+@all -hgetall -zcount ~*",
+        "Redis refuses HGETALL, ZCOUNT: give its user the permissions",
     ),
     "off": ("off +@all ~*", "(WRONGPASS): the user name or the password is wrong"),
 }
