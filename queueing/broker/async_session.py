@@ -13,7 +13,7 @@ from . import refusals
 from .async_pool import AsyncPool, connector
 from .scripts import Call, QueueCall
 from .session import Session
-from .session_base import AWAY, LOSSES, USUAL_SECONDS, Dialogue, SessionBase, Tries, packed_calls
+from .session_base import AWAY, LOSSES, USUAL_SECONDS, Dialogue, SessionBase, Tries, has_moved, packed_calls
 
 
 class AsyncSession(SessionBase):
@@ -37,7 +37,10 @@ class AsyncSession(SessionBase):
         self._pools: dict[tuple[int, asyncio.AbstractEventLoop], AsyncPool] = {}
 
     async def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
-        [reply] = await self.call_each([call], replicas=replicas)
+        # This is the most frequent path, and ``call_each`` costs 5 % more.
+        [reply] = await self._exchange([self._made(call)], replicas)
+        if isinstance(call, QueueCall) and has_moved(reply):
+            [reply] = await self.call_each([self._follow(call, reply)])
         if isinstance(reply, QueueError):
             raise reply
         return reply

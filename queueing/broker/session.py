@@ -18,7 +18,17 @@ from . import decode, refusals
 from .keys import FORMAT
 from .pool import use_in_forks
 from .scripts import Call, QueueCall, commands
-from .session_base import AWAY, LOSSES, USUAL_SECONDS, Dialogue, SessionBase, Tries, checked, packed_calls
+from .session_base import (
+    AWAY,
+    LOSSES,
+    USUAL_SECONDS,
+    Dialogue,
+    SessionBase,
+    Tries,
+    checked,
+    has_moved,
+    packed_calls,
+)
 
 __all__ = ["AWAY", "Session", "checked"]
 
@@ -54,7 +64,10 @@ class Session(SessionBase):
         ``NotReplicated`` if too few replicas confirm the writes, and ``QueueFull`` if Redis has reached its
         ``maxmemory``.
         """
-        [reply] = self.call_each([call], replicas=replicas)
+        # This is the most frequent path, and ``call_each`` costs 5 % more.
+        [reply] = self._exchange([self._made(call)], replicas)
+        if isinstance(call, QueueCall) and has_moved(reply):
+            [reply] = self.call_each([self._follow(call, reply)])
         if isinstance(reply, QueueError):
             raise reply
         return reply
