@@ -72,8 +72,8 @@ def stage(database: Path, message_id: str, *, refusal: str = "") -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
             """INSERT INTO queueing_stagedmessage
-            (queue, message_id, sender, number, size, task_queue, body, headers, priority, due_ms, staged_at,
-            is_refused, refusal) VALUES ('webhooks-of-customers', ?, 's', 1, 1, '', ?, '', 0, 4102444800000,
+            (queue, message_id, sender, number, task_queue, body, headers, priority, due_ms, staged_at,
+            is_refused, refusal) VALUES ('webhooks-of-customers', ?, 's', 1, '', ?, '', 0, 4102444800000,
             ?, ?, ?)""",
             (message_id, body.encode(), at, bool(refusal), refusal),
         )

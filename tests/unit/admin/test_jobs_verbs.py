@@ -594,8 +594,8 @@ def test_redis_away_does_not_keep_the_page_waiting(boss: Client) -> None:
 
 
 def test_a_job_whose_key_cannot_be_made_is_refused(boss: Client, queue: QueueClient):
-    queue.create_queue("keyed")
-    handler("keyed")(policy(concurrency=1, key=json.loads)(lambda message: None))
-    page = do(boss, "rerun", f"ids={job(queue='keyed', body='no JSON').pk}")
+    queue.create_queue("orders-by-key")
+    handler("orders-by-key")(policy(concurrency=1, key=json.loads)(lambda message: None))
+    page = do(boss, "rerun", f"ids={job(queue='orders-by-key', body='no JSON').pk}")
     assert said(page) == "1 skipped: the queue refused it."
-    assert queue.peek_messages("keyed") == []
+    assert queue.peek_messages("orders-by-key") == []
